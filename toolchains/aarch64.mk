@@ -1,0 +1,8 @@
+# 64-bit ARM: Raspberry Pi 3 and later with a 64-bit system, most newer boards.
+TARGET_CC := aarch64-linux-gnu-gcc
+TARGET_BIN := aarch64-linux-gnu-
+TARGET_PACKAGE := gcc-aarch64-linux-gnu
+TARGET_ARCH_FLAGS :=
+TARGET_HOT_FLAGS :=
+TARGET_DEBIAN_ARCH := arm64
+TARGET_QEMU := qemu-aarch64-static
