@@ -139,7 +139,8 @@ $(call note,$(O)/links,$(LIB_OBJ) $(LDFLAGS))
 endif
 
 $(DEPS_STAMP): toolchains/deps.sh toolchains/deps.txt
-	@DEPS='$(DEPS)' DEPS_DIR='$(DEPS_DIR)' sh toolchains/deps.sh $(TARGET) '$(TARGET_DEBIAN_ARCH)' $(DEPS_OUT)
+	@DEPS='$(DEPS)' DEPS_DIR='$(DEPS_DIR)' DEPS_STRIP='$(TARGET_DEPS_STRIP)' \
+	    sh toolchains/deps.sh $(TARGET) '$(TARGET_DEBIAN_ARCH)' $(DEPS_OUT)
 
 # llhttp's header alone: its folder also holds musl's, which a glibc flavour must not see.
 $(O)/include/llhttp.h: $(DEPS_STAMP)
@@ -223,9 +224,9 @@ _unit_binaries: $(UNIT_BIN)
 	@:
 
 # Each test binary prints cmocka's own lines; the goal fails when one does, after all have run.
-_unit_run: $(UNIT_BIN)
+_unit_run:
 	@failed=; for b in $(UNIT_BIN); do \
-	    echo "-- $${b##*/}"; $(TSAN_RUN) $$b || failed="$$failed $${b##*/}"; done; \
+	    echo "-- $${b##*/}"; $(TSAN_RUN) timeout 300 $$b || failed="$$failed $${b##*/}"; done; \
 	if [ -n "$$failed" ]; then echo "unit ($(FLAVOUR)): FAILED:$$failed"; exit 1; fi; \
 	echo "unit ($(FLAVOUR)): $(words $(UNIT_BIN)) binaries passed"
 
@@ -243,7 +244,8 @@ define unit_goal
 	    echo "make: not everything compiles; going on with what does:"; \
 	    grep -h 'error:' $(BUILD)/$(1)-broken.log | head -5; })
 	$(under) _archive
-	$(under) _unit_run
+	$(under) _unit_binaries
+	+@$(MAKE) FLAVOUR=$(1) _unit_run
 endef
 
 all:

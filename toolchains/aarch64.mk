@@ -3,6 +3,4 @@ TARGET_CC := aarch64-linux-gnu-gcc
 TARGET_BIN := aarch64-linux-gnu-
 TARGET_PACKAGE := gcc-aarch64-linux-gnu
 TARGET_ARCH_FLAGS :=
-TARGET_HOT_FLAGS :=
 TARGET_DEBIAN_ARCH := arm64
-TARGET_QEMU := qemu-aarch64-static

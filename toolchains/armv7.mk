@@ -3,6 +3,4 @@ TARGET_CC := arm-linux-gnueabihf-gcc
 TARGET_BIN := arm-linux-gnueabihf-
 TARGET_PACKAGE := gcc-arm-linux-gnueabihf
 TARGET_ARCH_FLAGS := -mthumb -march=armv7-a+fp -mfloat-abi=hard
-TARGET_HOT_FLAGS :=
 TARGET_DEBIAN_ARCH := armhf
-TARGET_QEMU := qemu-arm-static

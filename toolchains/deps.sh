@@ -10,6 +10,7 @@
 #
 # usage: deps.sh TARGET DEBIAN-ARCH OUT          environment: DEPS=strict refuses anything but the pinned versions,
 #                                                DEPS_DIR=FOLDER takes the files from there, without apt
+#                                                DEPS_STRIP=COMMAND removes debug information from what is linked
 set -eu
 
 RELEASE=trixie
@@ -257,12 +258,16 @@ unpack_all() {
     specs=$(find "$root" -name musl-gcc.specs)
     [ -n "$specs" ] || die "musl-dev ($arch) has no musl-gcc.specs" "the pin in toolchains/deps.txt cannot be used"
     sed "s|/usr/|$root/usr/|g" "$specs" >"$out/$target/musl-gcc.specs"
+    if [ -n "${DEPS_STRIP:-}" ]; then
+        need "${DEPS_STRIP%% *}" "install the cross compiler that toolchains/$target.mk names"
+        find "$root" -name '*.[oa]' | while read -r f; do $DEPS_STRIP "$f"; done
+    fi
     # Fixed names for what the Makefile links, whatever the distribution calls its triplets.
     ln -sf "$(find "$root" -name libllhttp.a)" "$root/libllhttp.a"
 }
 
 key=$({
-    echo "$root $strict"
+    echo "$root $strict ${DEPS_STRIP:-}"
     cat "$0"
     rows
 } | sha256sum | cut -d ' ' -f 1)

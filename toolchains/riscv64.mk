@@ -3,6 +3,6 @@ TARGET_CC := riscv64-linux-gnu-gcc
 TARGET_BIN := riscv64-linux-gnu-
 TARGET_PACKAGE := gcc-riscv64-linux-gnu
 TARGET_ARCH_FLAGS := -march=rv64gc
-TARGET_HOT_FLAGS :=
 TARGET_DEBIAN_ARCH := riscv64
-TARGET_QEMU := qemu-riscv64-static
+# The packages' debug information has relocations that linkers before binutils 2.41 die of.
+TARGET_DEPS_STRIP := riscv64-linux-gnu-strip -g
