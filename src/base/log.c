@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* The log: each line is put together on the caller's stack and handed to the terminal or pipe by
+ * one call that never blocks. What is not taken is counted, and the count is the first line when
+ * somebody reads again. No lock: a line is one write. Any thread. */
+#include "base/log.h"
+
+#include "base/buf.h"
+#include "base/text.h"
+#include "platform/plat.h"
+#include "platform/plat_console.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    LOG_TEXT_MAX = 1000,
+    LOG_CLOCK_SET = 1577836800, /* 2020-01-01: before it the clock counts as unset */
+    LOG_DAY = 86400
+};
+
+static atomic_int log_fd = 2;
+static atomic_int log_now = LOG_INFO;
+static atomic_bool log_torn; /* the last line went out without its end */
+static atomic_uint log_unread;
+static _Atomic(uint32_t) log_lost;
+static int64_t log_start_ms;
+
+void log_open(int fd, enum log_level level)
+{
+    log_start_ms = plat_now_ms();
+    atomic_store(&log_fd, plat_console_open(fd));
+    log_set_level(level);
+}
+
+void log_set_level(enum log_level level)
+{
+    atomic_store(&log_now, (int)level);
+}
+
+bool log_is_on(enum log_level level)
+{
+    return (int)level <= atomic_load_explicit(&log_now, memory_order_relaxed);
+}
+
+uint64_t log_dropped(void)
+{
+    return atomic_load(&log_lost);
+}
+
+void log_put_time(struct buf *buf, int64_t unix_s)
+{
+    /* Days to a date: the year begins in March, so that the leap day is its last (Hinnant). */
+    int64_t days = unix_s / LOG_DAY, second = unix_s % LOG_DAY;
+    days += 719468;
+    int64_t era = days / 146097, day_of_era = days % 146097;
+    int64_t year =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    int64_t month = (5 * day_of_year + 2) / 153;
+    int64_t day = day_of_year - (153 * month + 2) / 5 + 1;
+    month = month < 10 ? month + 3 : month - 9;
+    year += era * 400 + (month <= 2);
+    buf_printf(buf, "%04d-%02d-%02d %02d:%02d:%02d", (int)year, (int)month, (int)day,
+               (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
+}
+
+static void log_put_now(struct buf *buf)
+{
+    int64_t wall = plat_wall_s();
+    int64_t up = (plat_now_ms() - log_start_ms) / 1000;
+    if (wall >= LOG_CLOCK_SET)
+        log_put_time(buf, wall);
+    else
+        buf_printf(buf, "+%02d:%02d:%02d", (int)(up / 3600), (int)(up / 60 % 60), (int)(up % 60));
+}
+
+static void log_put_head(struct buf *buf, enum log_level level, const char *room)
+{
+    static const char *const words[] = {"error ", "warn  ", "info  ", "debug "};
+    if (atomic_exchange(&log_torn, false))
+        buf_put_char(buf, '\n');
+    log_put_now(buf);
+    buf_put_char(buf, ' ');
+    buf_put_text(buf, words[level]);
+    buf_put_text(buf, room);
+    buf_put_text(buf, ": ");
+}
+
+/* False when nobody took the line. */
+static bool log_write(struct buf *line)
+{
+    buf_put_char(line, '\n');
+    int64_t taken = plat_console_write(atomic_load(&log_fd), line->ptr, line->len);
+    if (taken > 0 && (size_t)taken < line->len)
+        atomic_store(&log_torn, true);
+    return taken > 0;
+}
+
+static bool log_tell_dropped(void)
+{
+    char memory[160];
+    struct buf line = buf_on(memory, sizeof(memory));
+    unsigned dropped = atomic_exchange(&log_unread, 0);
+    if (dropped == 0)
+        return true;
+    log_put_head(&line, LOG_WARN, "log");
+    buf_printf(&line, "%u lines were dropped because nobody read them", dropped);
+    if (log_write(&line))
+        return true;
+    atomic_fetch_add(&log_unread, dropped);
+    return false;
+}
+
+/* The message itself, escaped as a whole. A cut escape is left out whole. */
+static void log_put_message(struct buf *line, const char *format, va_list args)
+{
+    char text[LOG_TEXT_MAX];
+    int len = vsnprintf(text, sizeof(text), format, args);
+    struct str rest = {text, len < 0                   ? 0
+                             : len < (int)sizeof(text) ? (size_t)len
+                                                       : sizeof(text) - 1};
+    while (rest.len > 0 && !line->full) {
+        size_t step;
+        text_next_rune(rest, &step);
+        buf_put_shown(line, text_first(rest, step));
+        rest = text_from_byte(rest, step);
+    }
+}
+
+void log_line(enum log_level level, const char *room, const char *format, ...)
+{
+    char memory[LOG_TEXT_MAX + 1];
+    struct buf line = buf_on(memory, LOG_TEXT_MAX);
+    va_list args;
+    if (!log_is_on(level))
+        return;
+    bool taken = log_tell_dropped();
+    log_put_head(&line, level, room);
+    va_start(args, format);
+    log_put_message(&line, format, args);
+    va_end(args);
+    line.size++; /* for the newline, which a cut line keeps */
+    line.full = false;
+    if (taken && log_write(&line))
+        return;
+    atomic_fetch_add(&log_unread, 1);
+    atomic_fetch_add(&log_lost, 1);
+}
+
+bool log_pass(struct log_gate *gate, int64_t interval_ms)
+{
+    int64_t now = plat_now_ms();
+    if (now < gate->next_ms) {
+        gate->dropped++;
+        return false;
+    }
+    if (gate->dropped > 0)
+        log_line(LOG_INFO, "log", "%u lines like the next one were left out",
+                 (unsigned)gate->dropped);
+    gate->next_ms = now + interval_ms;
+    gate->dropped = 0;
+    return true;
+}
+
+const char *log_error(int error)
+{
+    static const char *const words[] = {
+        [0] = "no error",
+        [P2P_EINVAL] = "not valid",
+        [P2P_EFULL] = "out of room",
+        [P2P_ETOOBIG] = "too large",
+        [P2P_EAGAIN] = "not ready yet",
+        [P2P_ECLOSED] = "the other side closed the connection",
+        [P2P_EREFUSED] = "connection refused: nobody listens there",
+        [P2P_EUNREACH] = "no way to that address",
+        [P2P_ETIMEOUT] = "no answer in time",
+        [P2P_EPROTO] = "the other side broke the protocol",
+        [P2P_ENOTFOUND] = "not found",
+        [P2P_EEXIST] = "there is something already",
+        [P2P_EDENIED] = "permission denied",
+        [P2P_EINUSE] = "in use by another",
+        [P2P_ENOSPC] = "the disk is full",
+        [P2P_EREADONLY] = "the file system is read-only",
+        [P2P_EIO] = "input or output failed",
+        [P2P_ECHANGED] = "the file has changed",
+        [P2P_EVERIFY] = "the bytes do not have the promised hash",
+        [P2P_ENOTSUP] = "not possible on this system",
+        [P2P_EMFILE] = "out of file descriptors",
+        [P2P_EGAP] = "a sequence number is missing",
+        [P2P_EBUSY] = "busy",
+    };
+    unsigned index = error < 0 ? 0 - (unsigned)error : (unsigned)error;
+    const char *text = index < sizeof(words) / sizeof(words[0]) ? words[index] : NULL;
+    return text ? text : "unknown error";
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* One line per event: "2026-01-31 12:00:00 info  index: node kitchen joined with 12 offers", in
+ * UTC. Roles log to stdout, commands to stderr. Never blocks: what the pipe or terminal does not
+ * take is dropped and counted, and the count is told when it takes again. The line as a whole is
+ * made safe for a terminal as buf_put_shown does, so foreign text may be put with %s. Any thread.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include "base/buf.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* fd 1 or 2; "+HH:MM:SS" since this call is printed while the clock is unset. Once, before other
+ * threads start. */
+void log_open(int fd, enum log_level level);
+void log_set_level(enum log_level level);
+bool log_is_on(enum log_level level);
+/* room is the folder's name ("index", "share"). No newline in format. Cut at 1,000 bytes. */
+void log_line(enum log_level level, const char *room, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* True at most once each interval_ms for this (static) gate, which belongs to one thread; before
+ * that it logs how many times it was false. */
+struct log_gate {
+    int64_t next_ms;
+    uint32_t dropped;
+};
+bool log_pass(struct log_gate *gate, int64_t interval_ms);
+/* Lines dropped so far because nobody read them. */
+uint64_t log_dropped(void);
+
+/* "2026-01-31 12:00:00" of Unix seconds (not negative), UTC. */
+void log_put_time(struct buf *buf, int64_t unix_s);
+
+/* What a P2P_E… means, in words ("the disk is full"). Accepts either sign. */
+const char *log_error(int error);
+
+#endif

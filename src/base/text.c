@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* Views of text: comparing, cutting, numbers with units, hex, UTF-8, percent-decoding. Nothing here
+ * allocates or depends on the locale. Pure; any thread. */
+#include "base/text.h"
+
+#include <string.h>
+
+struct str text_from(const char *cstr)
+{
+    return (struct str){cstr, cstr ? strlen(cstr) : 0};
+}
+
+bool text_equal(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool text_is(struct str a, const char *cstr)
+{
+    return text_equal(a, text_from(cstr));
+}
+
+static char text_lower(char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
+}
+
+bool text_is_nocase(struct str a, const char *cstr)
+{
+    struct str b = text_from(cstr);
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (text_lower(a.ptr[i]) != text_lower(b.ptr[i]))
+            return false;
+    }
+    return true;
+}
+
+bool text_begins(struct str text, struct str prefix)
+{
+    return text.len >= prefix.len && text_equal(text_first(text, prefix.len), prefix);
+}
+
+bool text_ends(struct str text, struct str suffix)
+{
+    return text.len >= suffix.len &&
+           text_equal(text_from_byte(text, text.len - suffix.len), suffix);
+}
+
+int text_compare(struct str a, struct str b)
+{
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
+    if (order != 0)
+        return order;
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+ptrdiff_t text_find(struct str text, char byte)
+{
+    const char *at = text.len ? memchr(text.ptr, byte, text.len) : NULL;
+    return at ? at - text.ptr : -1;
+}
+
+ptrdiff_t text_find_last(struct str text, char byte)
+{
+    for (size_t i = text.len; i > 0; i--) {
+        if (text.ptr[i - 1] == byte)
+            return (ptrdiff_t)(i - 1);
+    }
+    return -1;
+}
+
+struct str text_from_byte(struct str text, size_t i)
+{
+    if (i > text.len)
+        i = text.len;
+    return i == 0 ? text : (struct str){text.ptr + i, text.len - i};
+}
+
+struct str text_first(struct str text, size_t len)
+{
+    return (struct str){text.ptr, len < text.len ? len : text.len};
+}
+
+static bool text_is_blank(char byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+struct str text_trim(struct str text)
+{
+    while (text.len > 0 && text_is_blank(text.ptr[0]))
+        text = text_from_byte(text, 1);
+    while (text.len > 0 && text_is_blank(text.ptr[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+bool text_split(struct str *rest, char separator, struct str *out_part)
+{
+    if (rest->len == 0)
+        return false;
+    ptrdiff_t at = text_find(*rest, separator);
+    if (at < 0) {
+        *out_part = *rest;
+        *rest = text_from_byte(*rest, rest->len);
+    } else {
+        *out_part = text_first(*rest, (size_t)at);
+        *rest = text_from_byte(*rest, (size_t)at + 1);
+    }
+    return true;
+}
+
+int text_copy(struct str text, char *out, size_t size)
+{
+    bool fits = text.len < size;
+    if (fits && text.len > 0)
+        memcpy(out, text.ptr, text.len);
+    if (size > 0)
+        out[fits ? text.len : 0] = '\0';
+    return fits ? 0 : -P2P_ETOOBIG;
+}
+
+int text_to_u64(struct str text, uint64_t max, uint64_t *out)
+{
+    uint64_t value = 0;
+    bool over = false;
+    if (text.len == 0)
+        return -P2P_EINVAL;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return -P2P_EINVAL;
+        uint64_t digit = (uint64_t)(text.ptr[i] - '0');
+        over = over || value > (UINT64_MAX - digit) / 10;
+        value = value * 10 + digit;
+    }
+    if (over || value > max)
+        return -P2P_ETOOBIG;
+    *out = value;
+    return 0;
+}
+
+/* "N" or "N.F" times unit; of F nine digits count, which is more than any unit here can show. */
+static int text_to_scaled(struct str number, uint64_t unit, uint64_t *out)
+{
+    uint64_t whole = 0, part = 0, scale = 1;
+    ptrdiff_t dot = text_find(number, '.');
+    struct str digits = text_first(text_from_byte(number, (size_t)dot + 1), 9);
+    int error = text_to_u64(dot < 0 ? number : text_first(number, (size_t)dot), UINT64_MAX, &whole);
+    if (error == 0 && dot >= 0) {
+        error = text_to_u64(text_from_byte(number, (size_t)dot + 1), UINT64_MAX, &part);
+        if (error != -P2P_EINVAL)
+            error = unit == 1 ? -P2P_EINVAL : text_to_u64(digits, UINT64_MAX, &part);
+        for (size_t i = 0; i < digits.len; i++)
+            scale *= 10;
+    }
+    if (error != 0)
+        return error;
+    uint64_t extra = (unit / scale) * part + (unit % scale) * part / scale;
+    if (whole > (UINT64_MAX - extra) / unit)
+        return -P2P_ETOOBIG;
+    *out = whole * unit + extra;
+    return 0;
+}
+
+int text_to_size(struct str text, uint64_t *out)
+{
+    uint64_t unit = 1;
+    char last = text.len ? text.ptr[text.len - 1] : '\0';
+    if (last == 'K')
+        unit = UINT64_C(1) << 10;
+    else if (last == 'M')
+        unit = UINT64_C(1) << 20;
+    else if (last == 'G')
+        unit = UINT64_C(1) << 30;
+    return text_to_scaled(text_first(text, text.len - (unit > 1)), unit, out);
+}
+
+int text_to_ms(struct str text, int64_t *out)
+{
+    static const struct {
+        struct str suffix;
+        uint64_t ms;
+    } units[] = {{{"ms", 2}, 1},
+                 {{"s", 1}, 1000},
+                 {{"m", 1}, 60000},
+                 {{"h", 1}, 3600000},
+                 {{"d", 1}, 86400000}};
+    uint64_t ms = 0;
+    if (text_is(text, "0")) {
+        *out = 0;
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (!text_ends(text, units[i].suffix))
+            continue;
+        int error =
+            text_to_scaled(text_first(text, text.len - units[i].suffix.len), units[i].ms, &ms);
+        if (error == 0 && ms > INT64_MAX)
+            error = -P2P_ETOOBIG;
+        if (error == 0)
+            *out = (int64_t)ms;
+        return error;
+    }
+    return -P2P_EINVAL;
+}
+
+int text_to_rate(struct str text, uint64_t *out)
+{
+    if (text_is(text, "0")) {
+        *out = 0;
+        return 0;
+    }
+    if (!text_ends(text, STR("/s")))
+        return -P2P_EINVAL;
+    return text_to_size(text_first(text, text.len - 2), out);
+}
+
+void text_hex_encode(const uint8_t *bytes, size_t size, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
+    }
+    *out = '\0';
+}
+
+static int text_hex_digit(char byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    byte = text_lower(byte);
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+int text_hex_decode(struct str hex, uint8_t *out, size_t size)
+{
+    if (hex.len % 2 != 0 || hex.len / 2 != size)
+        return -P2P_EINVAL;
+    for (size_t i = 0; i < size; i++) {
+        int high = text_hex_digit(hex.ptr[2 * i]);
+        int low = text_hex_digit(hex.ptr[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return -P2P_EINVAL;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return 0;
+}
+
+/* Length that a lead byte announces, 0 for a byte that cannot lead. */
+static size_t text_rune_length(uint8_t lead)
+{
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+int32_t text_next_rune(struct str text, size_t *out_len)
+{
+    static const int32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    uint8_t lead = (uint8_t)text.ptr[0];
+    size_t len = text_rune_length(lead);
+    *out_len = 1;
+    if (len == 1)
+        return lead;
+    if (len == 0 || len > text.len)
+        return -1;
+    int32_t rune = lead & (0xff >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        uint8_t next = (uint8_t)text.ptr[i];
+        if ((next & 0xc0) != 0x80)
+            return -1;
+        rune = rune << 6 | (next & 0x3f);
+    }
+    if (rune < smallest[len] || rune > 0x10ffff || (rune >= 0xd800 && rune <= 0xdfff))
+        return -1;
+    *out_len = len;
+    return rune;
+}
+
+bool text_is_utf8(struct str text)
+{
+    while (text.len > 0) {
+        size_t len;
+        if ((uint8_t)text.ptr[0] < 0x80) {
+            len = 1; /* nearly all there is */
+        } else if (text_next_rune(text, &len) < 0) {
+            return false;
+        }
+        text.ptr += len;
+        text.len -= len;
+    }
+    return true;
+}
+
+ptrdiff_t text_url_decode(struct str text, char *out, size_t size)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char byte = text.ptr[i];
+        if (byte == '%') {
+            uint8_t value;
+            if (text_hex_decode(text_first(text_from_byte(text, i + 1), 2), &value, 1) != 0)
+                return -P2P_EINVAL;
+            byte = (char)value;
+            i += 2;
+        }
+        if (byte == '\0')
+            return -P2P_EINVAL;
+        if (len == size)
+            return -P2P_ETOOBIG;
+        out[len++] = byte;
+    }
+    return (ptrdiff_t)len;
+}
