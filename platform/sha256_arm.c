@@ -44,8 +44,10 @@ INLINE void block_begin(struct lane *lane, const uint8_t *bytes)
 {
     lane->abcd_before = lane->abcd;
     lane->efgh_before = lane->efgh;
-    for (int i = 0; i < 4; i++)
-        lane->w[i] = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(bytes + 16 * i)));
+    lane->w[0] = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(bytes)));
+    lane->w[1] = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(bytes + 16)));
+    lane->w[2] = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(bytes + 32)));
+    lane->w[3] = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(bytes + 48)));
 }
 
 INLINE void block_end(struct lane *lane)

@@ -22,7 +22,7 @@
 #endif
 
 /* FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64
- * primes. */
+ * primes. Aligned to 16 bytes. */
 extern const uint32_t sha256_k[64];
 
 int sha256_c_usable(void);

@@ -53,8 +53,10 @@ INLINE void block_begin(struct lane *lane, const uint8_t *bytes)
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
     lane->abef_before = lane->abef;
     lane->cdgh_before = lane->cdgh;
-    for (int i = 0; i < 4; i++)
-        lane->w[i] = _mm_shuffle_epi8(load16(bytes + 16 * i), swap);
+    lane->w[0] = _mm_shuffle_epi8(load16(bytes), swap);
+    lane->w[1] = _mm_shuffle_epi8(load16(bytes + 16), swap);
+    lane->w[2] = _mm_shuffle_epi8(load16(bytes + 32), swap);
+    lane->w[3] = _mm_shuffle_epi8(load16(bytes + 48), swap);
 }
 
 INLINE void block_end(struct lane *lane)
@@ -64,9 +66,9 @@ INLINE void block_end(struct lane *lane)
 }
 
 /* Four rounds with vector i of the schedule. */
-INLINE void rounds(struct lane *lane, __m128i k, int i)
+INLINE void rounds(struct lane *lane, const uint32_t *k, int i)
 {
-    __m128i wk = _mm_add_epi32(lane->w[i], k);
+    __m128i wk = _mm_add_epi32(lane->w[i], _mm_load_si128((const __m128i *)(k + 4 * i)));
     lane->cdgh = _mm_sha256rnds2_epu32(lane->cdgh, lane->abef, wk);
     lane->abef = _mm_sha256rnds2_epu32(lane->abef, lane->cdgh, _mm_shuffle_epi32(wk, 0x0e));
 }
@@ -82,7 +84,7 @@ INLINE void schedule(struct lane *lane, int i)
 /* Indices are constants after inlining: w[] never becomes memory. */
 INLINE void step(struct lane *lane, const uint32_t *k, int i)
 {
-    rounds(lane, load16(k + 4 * i), i);
+    rounds(lane, k, i);
     schedule(lane, i);
 }
 
@@ -98,10 +100,10 @@ TARGET void sha256_x86_blocks(uint32_t state[static 8], const uint8_t *bytes, si
             step(&lane, k, 2);
             step(&lane, k, 3);
         }
-        rounds(&lane, load16(sha256_k + 48), 0);
-        rounds(&lane, load16(sha256_k + 52), 1);
-        rounds(&lane, load16(sha256_k + 56), 2);
-        rounds(&lane, load16(sha256_k + 60), 3);
+        rounds(&lane, sha256_k + 48, 0);
+        rounds(&lane, sha256_k + 48, 1);
+        rounds(&lane, sha256_k + 48, 2);
+        rounds(&lane, sha256_k + 48, 3);
         block_end(&lane);
     }
     state_store(&lane, state);
@@ -115,8 +117,8 @@ INLINE void step2(struct lane *a, struct lane *b, const uint32_t *k, int i)
 
 INLINE void rounds2(struct lane *a, struct lane *b, const uint32_t *k, int i)
 {
-    rounds(a, load16(k + 4 * i), i);
-    rounds(b, load16(k + 4 * i), i);
+    rounds(a, k, i);
+    rounds(b, k, i);
 }
 
 TARGET void sha256_x86_blocks2(uint32_t a[static 8], const uint8_t *bytes_a, uint32_t b[static 8],
