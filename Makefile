@@ -47,8 +47,8 @@ include toolchains/$(TARGET).mk
 TWIN_FAMILIES := poll watch send path sandbox
 TWINS_linux := poll_epoll watch_inotify send_linux path_linux sandbox_linux
 TWINS_posix := poll_poll watch_scan send_posix path_posix sandbox_posix
-PLATFORM_SRC := $(filter-out $(TWIN_FAMILIES:%=platform/%_%.c),$(wildcard platform/*.c)) \
-    $(wildcard $(TWINS_$(PLATFORM):%=platform/%.c))
+PLATFORM_SRC := $(if $(filter lint,$(FLAVOUR)),$(wildcard platform/*.c),$(filter-out $(TWIN_FAMILIES:%=platform/%_%.c),$(wildcard platform/*.c)) \
+    $(wildcard $(TWINS_$(PLATFORM):%=platform/%.c)))
 LIB_SRC := $(sort $(PLATFORM_SRC) $(wildcard src/*/*.c))
 HOT_SRC := $(wildcard platform/sha256_*.c src/wire/digest*.c src/run/*.c src/catalog/*.c)
 WEB_SRC := $(if $(wildcard src/ui/web.h),$(sort $(wildcard web/*.*)))
@@ -93,7 +93,8 @@ FLAGS_clang := -O1 -fsanitize=address $(UBSAN)
 FLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address $(UBSAN)
 FLAGS_cover := -O0 --coverage
 FLAGS_warn := -O2
-FLAGS_lint := -O0
+# Every call stays a call (floors.py reads them), and gcc's analyzer looks along.
+FLAGS_lint := -O0 -fanalyzer
 ifeq ($(FLAGS_$(FLAVOUR)),)
 $(error FLAVOUR=$(FLAVOUR) is unknown; there are: release debug asan tsan clang fuzz cover warn lint)
 endif
@@ -230,6 +231,80 @@ _unit_run:
 	if [ -n "$$failed" ]; then echo "unit ($(FLAVOUR)): FAILED:$$failed"; exit 1; fi; \
 	echo "unit ($(FLAVOUR)): $(words $(UNIT_BIN)) binaries passed"
 
+# --- fuzzing ---------------------------------------------------------------------------------------------------------
+
+FUZZ_SECONDS ?= 5
+FUZZ_SRC := $(if $(T),test/fuzz/fuzz_$(T).c,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+FUZZ_NAMES := $(FUZZ_SRC:test/fuzz/fuzz_%.c=%)
+
+$(O)/fuzz/%: $(O)/obj/test/fuzz/fuzz_%.o $(O)/libp2p.a
+	@mkdir -p $(dir $@)
+	$(call say,LD,$@)$(compile) -fsanitize=fuzzer -o $@ $< $(O)/libp2p.a $(LLHTTP) -lpthread
+
+_fuzz_binaries: $(FUZZ_NAMES:%=$(O)/fuzz/%)
+	@:
+
+# What a run finds stays in build/fuzz/found-NAME; the seeds in test/corpus are only read.
+_fuzz_run: $(FUZZ_NAMES:%=_fuzz_run_%)
+	@echo "fuzz: $(words $(FUZZ_NAMES)) targets, $(FUZZ_SECONDS) s each, nothing found"
+
+_fuzz_run_%:
+	@mkdir -p $(O)/found-$* $(O)/corpus-$*; cd $(O) && \
+	./fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -artifact_prefix=found-$*/ \
+	    $(wildcard test/corpus/$*/*.dict) corpus-$* $(wildcard $(CURDIR)/test/corpus/$*) >fuzz-$*.log 2>&1 || \
+	    { tail -n 40 fuzz-$*.log; echo "fuzz: $*: FAILED, the input is in $(O)/found-$*"; exit 1; }; \
+	echo "fuzz: $*: $$(grep -o '^Done [0-9]* runs.*' fuzz-$*.log)"
+
+# --- lint ------------------------------------------------------------------------------------------------------------
+
+# One mark per file and check, so that only what changed is looked at again. The object is newer than all its headers.
+LINT_SRC := $(wildcard p2p.c) $(LIB_SRC)
+TIDY_OK := $(LINT_SRC:%.c=$(O)/tidy/%.ok)
+CPPCHECK_OK := $(LINT_SRC:%.c=$(O)/cppcheck/%.ok)
+SHELL_SRC := $(wildcard toolchains/*.sh test/*.sh test/*/*.sh bench/*.sh .ci/run)
+FORMAT_SRC := $(wildcard p2p.[ch] src/*/*.[ch] platform/*.[ch] test/*/*.[ch] bench/*.[ch] toolchains/*.[ch])
+
+$(O)/tidy/%.ok: %.c $(O)/obj/%.o .clang-tidy
+	@mkdir -p $(dir $@)
+	$(call say,TIDY,$<)clang-tidy --quiet $< -- -std=c11 $(VISIBLE) $(INCLUDE) >$@.log 2>/dev/null || { cat $@.log; exit 1; }
+	@: >$@
+
+$(O)/cppcheck/%.ok: %.c $(O)/obj/%.o
+	@mkdir -p $(dir $@)
+	$(call say,CPP,$<)cppcheck -q --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+	    --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. -Isrc $(DEPS_FLAGS) $<
+	@: >$@
+
+_lint_tidy: $(TIDY_OK)
+	@echo "clang-tidy: $(words $(TIDY_OK)) files clean"
+
+_lint_cppcheck: $(CPPCHECK_OK)
+	@echo "cppcheck: $(words $(CPPCHECK_OK)) files clean"
+
+_lint_floors: $(if $(wildcard p2p.c),$(MAIN_OBJ)) $(LIB_OBJ)
+	@$(PYTHON) test/lint/floors.py $(O)/obj
+
+_lint_figures:
+	@$(PYTHON) test/lint/figures.py
+
+_lint_shell:
+	@shellcheck $(SHELL_SRC) && echo "shellcheck: $(words $(SHELL_SRC)) files clean"
+
+_lint_format:
+	@bad=0; for f in $(FORMAT_SRC); do clang-format $$f | cmp -s - $$f || \
+	    { bad=1; echo "clang-format: $$f differs; make format puts it right"; }; done; [ $$bad = 0 ] && echo "clang-format: $(words $(FORMAT_SRC)) files clean"
+
+_lint: _lint_figures _lint_format _lint_shell _lint_floors _lint_cppcheck _lint_tidy
+	@echo "lint: passed"
+
+# --- network tests ---------------------------------------------------------------------------------------------------
+
+# $(call pytest,PATHS,BINARY,MARKS): each run has its own folders and ports, so any number may run at once.
+K ?=
+pytest = env P2P=$(abspath $(2)) P2P_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q \
+    -p no:cacheprovider -m '$(3)' $(if $(K),-k '$(K)') $(1)
+NATIVE := $(BUILD)/native/p2p
+
 # --- goals -----------------------------------------------------------------------------------------------------------
 
 # $(call under,FLAVOUR) calls make for one folder while holding that folder's lock.
@@ -266,12 +341,129 @@ unit-clang:
 asan tsan debug:
 	$(call under,$@) _all
 
+clang-warnings:
+	$(call under,warn) _objects
+	@echo "clang: no warning"
+
+posix:
+	+@$(MAKE) PLATFORM=posix all
+
+net: all
+	@$(call pytest,test/net,$(NATIVE),not long)
+
+net-posix: posix
+	@$(call pytest,test/net,$(BUILD)/native-posix/p2p,not long and not watch)
+
+net-asan: asan
+	@$(call pytest,test/net,$(BUILD)/asan/p2p,not long)
+
+# ThreadSanitizer of gcc 12 and clang 14 needs the address space as it is without randomisation on some kernels.
+net-tsan: tsan
+	@setarch -R $(call pytest,test/net,$(BUILD)/tsan/p2p,not long)
+
+net-long: all
+	@$(call pytest,test/net,$(NATIVE),long)
+
+CROSS := aarch64 armv7 armv6 riscv64
+
+cross:
+	+@for t in $(CROSS); do $(MAKE) TARGET=$$t all || exit 1; done
+
+qemu: all cross
+	@$(call pytest,test/qemu,$(NATIVE),not long)
+
+fuzz:
+	$(under_fuzz) _lib_objects
+	$(under_fuzz) _archive
+	$(under_fuzz) _fuzz_binaries
+	+@$(MAKE) FLAVOUR=fuzz _fuzz_run
+under_fuzz = $(call under,fuzz)
+
+lint:
+	$(call under,lint) -k _lint
+
+# The same bytes from another folder, and its libraries from files instead of apt.
+reproducible: all
+	+@d=$(BUILD)/repro/another-folder; rm -rf $$d && mkdir -p $$d && \
+	cp -r Makefile p2p.[ch] src platform toolchains $(wildcard web) $$d && \
+	$(MAKE) -C $$d BUILD=build TARGET=native PLATFORM=linux DEPS_DIR=$(abspath $(DEPS_OUT)/files) all && \
+	cmp $(NATIVE) $$d/build/native/p2p && cmp $(NATIVE).debug $$d/build/native/p2p.debug && rm -rf $$d && \
+	echo "reproducible: the same bytes from two folders"
+
+size: all
+	@$(PYTHON) test/lint/size.py $(BUILD)
+
+STAGES := setup lint clang-warnings unit unit-tsan unit-clang all posix reproducible net net-posix net-asan net-tsan qemu \
+    fuzz size
+
+setup:
+	@sh test/setup.sh
+
+test:
+	+@WERROR=1 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES)
+
+test-long:
+	+@WERROR=1 FUZZ_SECONDS=600 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES) net-long
+
+N ?= 100
+TEST ?=
+flaky: all
+	@P2P=$(abspath $(NATIVE)) P2P_BUILD=$(abspath $(BUILD)) PYTHON='$(PYTHON)' bash test/flaky.sh '$(TEST)' $(N)
+
+# Counts of the unit tests and of the network tests together.
+cover:
+	@find $(BUILD)/cover -name '*.gcda' -delete 2>/dev/null || :
+	$(call unit_goal,cover)
+	$(call under,cover) _all
+	@[ ! -d test/net ] || $(call pytest,test/net,$(BUILD)/cover/p2p,not long)
+	@$(PYTHON) test/lint/cover.py $(BUILD)/cover
+
+bench: all
+	@P2P=$(abspath $(NATIVE)) sh -c 'for b in $(or $(BENCH),$(sort $(wildcard bench/*.sh bench/bench_*.py))); do \
+	    case $$b in *.py) $(PYTHON) $$b;; *) bash $$b;; esac || exit 1; done'
+
+format:
+	clang-format -i $(FORMAT_SRC)
+
 run: all
-	@[ -d share ] || { mkdir share && printf 'Files in this folder are shared.\nGet this one with: p2p get readme.txt\n' >share/readme.txt; }
-	@exec $(BUILD)/native/p2p both ./share
+	@[ -d share ] || { mkdir share && \
+	    printf 'What lies in this folder is shared. Fetch this file with: p2p get readme.txt\n' >share/readme.txt; }
+	@exec $(NATIVE) both ./share
+
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+SHAREDIR = $(DESTDIR)$(PREFIX)/share
+
+install: all
+	install -D -m 755 $(BUILD)/$(TARGET)$(if $(filter posix,$(PLATFORM)),-posix)/p2p $(BINDIR)/p2p
+	install -D -m 644 docs/p2p.1 $(SHAREDIR)/man/man1/p2p.1
+	install -D -m 644 config.ini $(SHAREDIR)/doc/p2p/config.ini
+
+VERSION = $(shell sed -n 's/^.define P2P_VERSION "\(.*\)"/\1/p' p2p.h)
+
+dist:
+	@mkdir -p $(BUILD)
+	git archive --format=tar --prefix=p2p-$(VERSION)/ HEAD | gzip -n9 >$(BUILD)/p2p-$(VERSION).tar.gz
+	@echo $(BUILD)/p2p-$(VERSION).tar.gz
 
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps unit unit-tsan unit-clang asan tsan debug run clean _all _objects _lib_objects _deps _archive \
-    _unit_binaries _unit_run
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make                 build/native/p2p; TARGET=aarch64|armv7|armv6|riscv64, PLATFORM=posix, V=1 shows commands
+#: make run             share ./share from this machine; prints the page's address
+#: make test            everything that CI runs, stage by stage; each stage is a goal of its own:
+#:     lint unit unit-tsan unit-clang net net-posix net-asan net-tsan qemu fuzz size reproducible clang-warnings
+#: make unit T=text     one unit test; make net K=words the network tests that match
+#: make flaky TEST=test/net/test_x.py::test_y N=100     one network test again and again, under load
+#: make test-long       the long tests too, and ten minutes of each fuzz target
+#: make debug|asan|tsan build/debug/p2p and so on, with symbols, against the machine's C library
+#: make cover           lines reached by the tests; make bench  the figures of README
+#: make format          clang-format on everything; make setup  installs what the tests need
+#: make install DESTDIR= PREFIX=/usr/local; make dist; make clean; make deps (DEPS=strict, DEPS_DIR=FOLDER)
+
+.PHONY: all deps setup unit unit-tsan unit-clang asan tsan debug clang-warnings posix net net-posix net-asan net-tsan \
+    net-long cross qemu fuzz lint reproducible size test test-long flaky cover bench format run install dist clean help \
+    _all _objects _lib_objects _deps _archive _unit_binaries _unit_run _fuzz_binaries _fuzz_run _lint _lint_tidy \
+    _lint_cppcheck _lint_floors _lint_figures _lint_shell _lint_format
