@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Search over the catalog in slices: open, step until it says done, take the results one by one,
+ * close. What is there from open to the end is found exactly once, whatever else changes between
+ * the steps. Loop thread. */
+#ifndef SEARCH_H
+#define SEARCH_H
+
+#include "catalog/catalog.h"
+
+enum {
+    SEARCH_OPEN_MAX = 32,     /* searches at once: slices are short, so few overlap */
+    SEARCH_RANKED_MIN = 4096, /* at least so many matches are ranked before a search stops */
+};
+
+struct search;
+
+/* text: words size>N size<N ext:E node:NAME|ID kind:owned|copy filter, in any place; the rest,
+ * blanks trimmed, is one case-insensitive substring of the path, or a glob when it has * ? [ ; or
+ * 64 hex digits: a content. Empty: everything that the filters let pass. limit: results wanted, at
+ * most P2P_RESULTS_MAX. wall_s: Unix seconds now (mtimes of the future rank as oldest). 0;
+ * -P2P_EBUSY: SEARCH_OPEN_MAX are open; -P2P_EINVAL, -P2P_ETOOBIG (over P2P_PATTERN_MAX):
+ * *out_fault says what. */
+int search_open(struct catalog *catalog, struct str text, uint32_t limit, int64_t wall_s,
+                struct search **out, const char **out_fault);
+/* The same for the holders of a content. */
+int search_open_content(struct catalog *catalog, const struct record_content *content,
+                        uint32_t limit, struct search **out);
+/* Goes on for about max_work units (one is a name looked at; 10,000 take about a millisecond).
+ * True: there is more. */
+bool search_step(struct search *search, uint32_t max_work);
+/* After search_step said false. The best first: exact > whole word > prefix > substring, then
+ * number of holders, then newest. 1 and a result, or 0: that was all. Offers that went since they
+ * were found are left out. */
+int search_next(struct search *search, struct catalog_offer *out);
+/* More matched than are given out. */
+bool search_truncated(const struct search *search);
+/* Gives the slot back; NULL is fine. */
+void search_close(struct search *search);
+
+#endif
