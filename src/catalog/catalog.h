@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Who offers what: nodes, and the offers that nodes make, in tables of fixed size. A node's offers
  * change only in transactions: a join (its whole state) or an update (differences), line by line,
- * then all at once or not at all. No socket, no clock, no JSON. Search is in catalog/search.h,
- * listing in catalog/list.h. Loop thread. */
+ * then all at once or not at all. No socket, no clock, no JSON. Look-ups: catalog/lookup.h,
+ * search.h, list.h. Loop thread. */
 #ifndef CATALOG_H
 #define CATALOG_H
 
@@ -38,11 +38,9 @@ struct catalog_node {
     bool busy;       /* a commit, abort or sweep goes on in catalog_step: transactions must wait */
     uint8_t name_len;
     char name[P2P_NODE_NAME_MAX + 1];
-    /* [0]: where it speaks from, with its port (catalog_set_source). The others, yours: those
-     * believed of "addresses". */
+    /* yours from here; but address[0], where it speaks from, is catalog_set_source's */
     struct plat_addr address[P2P_ADDRESSES_MAX];
-    /* yours */
-    int address_count; /* with [0] */
+    int address_count;
     bool reachable;
     uint32_t uploads, slots;
     uint64_t rate;
@@ -51,8 +49,7 @@ struct catalog_node {
     uint32_t mark; /* for the caller's lists; zero in a new node */
 };
 
-/* What entered the directory. Called from commit, step, leave and lose; the handler must not change
- * the catalog. */
+/* What entered the directory. The handler must not change the catalog. */
 enum catalog_event {
     CATALOG_PUT,     /* a new or changed offer */
     CATALOG_DEL,     /* only offer->path is set */
@@ -68,27 +65,23 @@ struct catalog_change {
     const struct record_offer *offer; /* PUT, DEL; else NULL. Only during the call */
 };
 
-/* Carves all tables out of at most bytes of the arena. 0 or -P2P_EFULL (not even a small catalog
- * fits). */
+/* Carves all tables out of at most bytes of the arena. 0 or -P2P_EFULL (too little to begin). */
 int catalog_init(struct catalog **out, struct arena *arena, size_t bytes);
 /* One handler; NULL for none. */
 void catalog_watch(struct catalog *catalog,
                    void (*on_change)(void *ctx, const struct catalog_change *change), void *ctx);
-/* At most so many offers of a node, and living nodes of one source address (loopback is free). 0:
- * no limit. */
-void catalog_set_limits(struct catalog *catalog, uint32_t offers_per_node,
-                        uint32_t nodes_per_address);
+/* Offers of a node, living nodes of one source address (loopback is free) at most. 0: no limit. */
+void catalog_set_limits(struct catalog *catalog, uint32_t offers_per_node, uint32_t nodes_per_ip);
 struct catalog_budget catalog_budget(const struct catalog *catalog);
 struct catalog_counts catalog_counts(const struct catalog *catalog);
 
-/* Nodes, tombstones too. Pointers stay good until catalog_forget, or until a tombstone makes room
- * in catalog_add_node. */
+/* Tombstones too. A pointer is good until catalog_forget, or a tombstone made room for another. */
 struct catalog_node *catalog_find_node(const struct catalog *catalog, const struct record_id *id);
-/* The node in the first taken slot after `after` (0: from the start), or NULL. Safe while nodes
- * come and go. */
+/* The node in the next taken slot (0: the first), or NULL. Safe while nodes come and go. */
 struct catalog_node *catalog_next_node(const struct catalog *catalog, uint32_t after);
 /* Finds or makes a node; a new one is RECORD_HEARSAY at (0, 0). When the table is full the oldest
- * tombstone gives way. 0, -P2P_EFULL (table), -P2P_EBUSY (too many nodes of that address). */
+ * tombstone gives way; forget it when its first join is aborted. 0, -P2P_EFULL (table),
+ * -P2P_EBUSY (too many nodes of that address). */
 int catalog_add_node(struct catalog *catalog, const struct record_id *id,
                      const struct plat_addr *source, struct catalog_node **out);
 void catalog_set_source(struct catalog *catalog, struct catalog_node *node,
@@ -120,41 +113,10 @@ void catalog_abort(struct catalog *catalog, struct catalog_node *node);
 int catalog_leave(struct catalog *catalog, struct catalog_node *node, uint64_t epoch, uint64_t seq,
                   int64_t now_ms);
 void catalog_lose(struct catalog *catalog, struct catalog_node *node, int64_t now_ms);
-/* Forgets a node altogether; node is not valid after. Sweeps what is left of it in the same call.
- */
+/* Forgets a node altogether, at once. */
 void catalog_forget(struct catalog *catalog, struct catalog_node *node);
 /* Goes on with commits and sweeps: about max_work offers (1,000 take well under a millisecond).
  * True: there is more. */
 bool catalog_step(struct catalog *catalog, uint32_t max_work);
-
-/* Offers by number, 0 is none. A number is good only until the catalog changes: do not keep it over
- * a turn of the loop. */
-uint32_t catalog_first_holder(const struct catalog *catalog, const struct record_content *content);
-uint32_t catalog_next_holder(const struct catalog *catalog, uint32_t offer);
-uint32_t catalog_first_named(const struct catalog *catalog, struct str path);
-uint32_t catalog_next_named(const struct catalog *catalog, uint32_t offer);
-/* The offer in the next taken slot, of any node, in slot order (0: from the start): `after` may be
- * kept. */
-uint32_t catalog_next_offer(const struct catalog *catalog, uint32_t after);
-uint32_t catalog_find_offer(const struct catalog *catalog, const struct catalog_node *node,
-                            struct str path);
-/* Which of the offers of that name or of that content stands for it: the newest owned one, else the
- * newest copy; an mtime more than a day after wall_s counts as the oldest. */
-uint32_t catalog_best_named(const struct catalog *catalog, struct str path, int64_t wall_s);
-uint32_t catalog_best_holder(const struct catalog *catalog, const struct record_content *content,
-                             int64_t wall_s);
-
-/* An offer with the bytes of its path. */
-struct catalog_offer {
-    struct record_offer
-        offer; /* offer.path points to path below: copy the struct, then set it anew */
-    const struct catalog_node *node;
-    uint32_t holders; /* nodes that have this content; 1 when it is not hashed */
-    char path[P2P_PATH_MAX];
-};
-void catalog_read(const struct catalog *catalog, uint32_t offer, struct catalog_offer *out);
-
-/* For tests: NULL when all lists, counts and tables agree, else what does not. Walks everything. */
-const char *catalog_check(const struct catalog *catalog);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef LIST_H
 #define LIST_H
 
-#include "catalog/catalog.h"
+#include "catalog/lookup.h"
 
 enum { LIST_CURSOR_MAX = 40 };
 
@@ -25,7 +25,7 @@ int list_init(struct list *list, const struct catalog *catalog, struct str prefi
               int64_t wall_s);
 /* 1 and the next line; 0: that was all; -P2P_EAGAIN: about *work units are used up, come back on
  * the next turn. *work is counted down (10,000 take about a millisecond). */
-int list_next(struct list *list, uint32_t *work, struct catalog_offer *out);
+int list_next(struct list *list, uint32_t *work, struct lookup_offer *out);
 /* Where to go on after the last line given. Returns out. */
 const char *list_cursor(const struct list *list, char out[static LIST_CURSOR_MAX]);
 

@@ -5,7 +5,7 @@
 #ifndef SEARCH_H
 #define SEARCH_H
 
-#include "catalog/catalog.h"
+#include "catalog/lookup.h"
 
 enum {
     SEARCH_OPEN_MAX = 32,     /* searches at once: slices are short, so few overlap */
@@ -31,7 +31,7 @@ bool search_step(struct search *search, uint32_t max_work);
 /* After search_step said false. The best first: exact > whole word > prefix > substring, then
  * number of holders, then newest. 1 and a result, or 0: that was all. Offers that went since they
  * were found are left out. */
-int search_next(struct search *search, struct catalog_offer *out);
+int search_next(struct search *search, struct lookup_offer *out);
 /* More matched than are given out. */
 bool search_truncated(const struct search *search);
 /* Gives the slot back; NULL is fine. */
