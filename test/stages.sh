@@ -13,11 +13,13 @@ table=
 
 # What a stage says of itself: pytest's and cmocka's counts where there are any, else its last line.
 closing() {
-    local tests
-    tests=$(sed 's/\x1b\[[0-9;]*m//g' "$1" |
+    local tests plain wanted=.
+    plain=$(sed 's/\x1b\[[0-9;]*m//g' "$1")
+    [ "$2" = ok ] || wanted='FAILED|failed|rror'
+    tests=$(printf '%s\n' "$plain" |
         awk '/^\[  PASSED  \] [0-9]+ test/ { sum += $4 } /^\[  FAILED  \] [0-9]+ test/ { bad += $4 }
              END { if (sum || bad) printf "%d unit tests passed, %d failed; ", sum, bad }')
-    printf '%s%s' "$tests" "$(sed 's/\x1b\[[0-9;]*m//g' "$1" | grep -v '^make' | grep . | tail -n 1 | cut -c 1-110)"
+    printf '%s%s' "$tests" "$(printf '%s\n' "$plain" | grep -v '^make' | grep -E "$wanted" | tail -n 1 | cut -c 1-110)"
 }
 
 begun=$SECONDS
@@ -30,7 +32,7 @@ for stage in "$@"; do
         result=FAILED
         failed=1
     fi
-    line=$(printf '%-15s %-6s %4d s  %s' "$stage" "$result" $((SECONDS - start)) "$(closing "$logs/$stage.log")")
+    line=$(printf '%-15s %-6s %4d s  %s' "$stage" "$result" $((SECONDS - start)) "$(closing "$logs/$stage.log" $result)")
     table+=$line$'\n'
     printf '== %s\n' "$line"
 done

@@ -178,6 +178,7 @@ fetch() {
             *) die "$package $version has left the archive and $taken is another series than $series" \
                 "move the pin in toolchains/deps.txt and test, or use DEPS_DIR=FOLDER" ;;
         esac
+        dpkg --compare-versions "$taken" gt "$version" || die "$package $version has left the archive, $taken is older"
         [ "$strict" != strict ] || die "$package $version has left the archive (DEPS=strict refuses $taken)" \
             "move the pin in toolchains/deps.txt, or use DEPS_DIR=FOLDER"
         say "*** NOT THE PINNED VERSION: $package $version has left the archive, taking $taken (signed by Debian) ***"

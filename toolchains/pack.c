@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs on the machine that builds: writes the files of web/ as one C source, which defines the table that
- * src/ui/web.h declares. It neither compresses nor changes a byte. Usage: pack FOLDER FILE... >web.c */
+/* Runs on the machine that builds: writes the files of web/ as one C source, which defines the
+ * table that src/ui/web.h declares. It neither compresses nor changes a byte. Usage: pack FOLDER
+ * FILE... >web.c */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -76,7 +76,7 @@ def check_source(path):
 
 def check_text(path):
     for number, line in enumerate(read(path), 1):
-        if path.endswith((".c", ".h", ".py", ".sh", ".js")) and len(line) > COLUMNS and path.endswith((".c", ".h")):
+        if path.endswith((".c", ".h")) and len(line) > COLUMNS:
             find(path, number, f"{len(line)} columns, more than {COLUMNS}")
         if UNFINISHED.search(line) and not path.endswith((".html", ".css")):
             find(path, number, "unfinished: " + line.strip())
