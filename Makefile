@@ -67,7 +67,6 @@ BASE_CFLAGS := -std=c11 -g $(REPRODUCIBLE)
 SMALL := -Os
 HOT := -O2
 LDFLAGS :=
-WRAP :=
 
 ifeq ($(FLAVOUR),release)
 MUSL := yes
@@ -77,8 +76,6 @@ CFLAGS := $(BASE_CFLAGS) $(HARDEN) $(TARGET_ARCH_FLAGS) -flto=auto -fno-fat-lto-
     -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables
 LDFLAGS := -static-pie -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id=sha1 \
     -Wl,--warn-common -Wl,--fatal-warnings
-HOT += $(TARGET_HOT_FLAGS)
-SMALL += $(TARGET_COLD_FLAGS)
 else
 MUSL :=
 CC := gcc
@@ -305,7 +302,10 @@ _lint_format:
 	@bad=0; for f in $(FORMAT_SRC); do clang-format $$f | cmp -s - $$f || \
 	    { bad=1; echo "clang-format: $$f differs; make format puts it right"; }; done; [ $$bad = 0 ] && echo "clang-format: $(words $(FORMAT_SRC)) files clean"
 
-_lint: _lint_figures _lint_format _lint_shell _lint_floors _lint_cppcheck _lint_tidy
+_lint_self:
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider test/lint
+
+_lint: _lint_self _lint_figures _lint_format _lint_shell _lint_floors _lint_cppcheck _lint_tidy
 	@echo "lint: passed"
 
 # --- network tests ---------------------------------------------------------------------------------------------------
@@ -414,7 +414,7 @@ test:
 	+@WERROR=1 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES)
 
 test-long:
-	+@WERROR=1 FUZZ_SECONDS=600 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES) net-long
+	+@WERROR=1 FUZZ_SECONDS=600 STAGE_SECONDS=14400 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES) net-long
 
 N ?= 100
 TEST ?=
@@ -481,4 +481,4 @@ help:
 .PHONY: all deps setup unit unit-tsan unit-clang asan tsan debug clang-warnings posix net net-posix net-asan net-tsan \
     net-long cross qemu fuzz lint reproducible size test test-long flaky cover bench format run install dist clean help \
     _all _objects _bench_binaries _lib_objects _deps _archive _unit_binaries _unit_run _fuzz_binaries _fuzz_run _lint _lint_tidy \
-    _lint_cppcheck _lint_floors _lint_figures _lint_shell _lint_format
+    _lint_cppcheck _lint_floors _lint_figures _lint_shell _lint_format _lint_self

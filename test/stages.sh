@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Runs the stages of `make test` one after another, all of them even when one fails, and closes with a table of the
-# runners' own last lines. Exits 1 when any stage failed. usage: stages.sh MAKE LOG-FOLDER STAGE...
+# runners' own last lines. Exits 1 when any stage failed; a stage that takes longer than STAGE_SECONDS has.
+# usage: stages.sh MAKE LOG-FOLDER STAGE...
 set -uo pipefail
 
 make=$1
@@ -26,7 +27,7 @@ begun=$SECONDS
 for stage in "$@"; do
     printf '== %s\n' "$stage"
     start=$SECONDS
-    if "$make" "$stage" 2>&1 | tee "$logs/$stage.log"; then
+    if timeout -k 10 "${STAGE_SECONDS:-1500}" "$make" "$stage" 2>&1 | tee "$logs/$stage.log"; then
         result=ok
     else
         result=FAILED
