@@ -12,6 +12,10 @@ uint32_t lookup_first_holder(const struct catalog *catalog, const struct record_
 uint32_t lookup_next_holder(const struct catalog *catalog, uint32_t offer);
 uint32_t lookup_first_named(const struct catalog *catalog, struct str path);
 uint32_t lookup_next_named(const struct catalog *catalog, uint32_t offer);
+/* The offer's node and how much it has (per cent), without building the path: for look-ups that are
+ * asked very often. */
+const struct catalog_node *lookup_holder(const struct catalog *catalog, uint32_t offer,
+                                         uint8_t *out_have);
 /* The offer in the next taken slot, of any node, in slot order (0: from the start): `after` may be
  * kept. */
 uint32_t lookup_next_offer(const struct catalog *catalog, uint32_t after);
