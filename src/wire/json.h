@@ -8,21 +8,26 @@
 #include "base/arena.h"
 #include "base/text.h"
 
+/* Keys of one object: our largest record has fifteen, and others may add to it. */
+enum { JSON_KEYS_MAX = 64 };
+
 struct json_reader {
     void *pool;
     size_t pool_size;
     const char
-        *fault; /* why the last call failed, in words, with the field's name where there is one */
+        *fault; /* why the last call failed, in words, with the field's name if there is one */
     char fault_text[128];
-    struct yyjson_doc *doc;
 };
 struct json_value; /* an object, array or scalar of the last parse */
 
 /* Takes a pool for lines of P2P_LINE_MAX out of the arena. */
 int json_reader_init(struct json_reader *reader, struct arena *arena);
 /* Parses one object. NULL with fault set: not JSON, not an object, too deep, too long, bad UTF-8, a
- * NUL in a string, a key twice. */
+ * NUL in a string, a key twice, more than 64 keys. */
 const struct json_value *json_parse(struct json_reader *reader, struct str line);
+
+/* Sets fault to "key: what" (key NULL: only what) for a check of the caller's own. -P2P_EINVAL. */
+int json_fault(struct json_reader *reader, const char *key, const char *what);
 
 /* Fields of an object. The getters return 0, -P2P_ENOTFOUND (absent) or -P2P_EINVAL (wrong type or
  * range), and set fault. */
@@ -45,14 +50,15 @@ const struct json_value *json_item(const struct json_value *array, size_t i);
 /* The text of an item; the empty view when it is not a string. */
 struct str json_item_text(const struct json_value *item);
 
-/* Writing: a quoted, escaped string; and "key": prefixes with the comma where one is due (after
- * anything but "{" or "["). */
+/* Writing: a quoted string, escaped only where JSON wants it; bytes that are not UTF-8 become
+ * U+FFFD. */
 void json_put_text(struct buf *buf, struct str text);
+/* "key": with a comma before it where one is due (after anything but "{" or "["). */
 void json_put_key(struct buf *buf, const char *key);
 void json_put_field_text(struct buf *buf, const char *key, struct str text);
 void json_put_field_i64(struct buf *buf, const char *key, int64_t value);
 void json_put_field_bool(struct buf *buf, const char *key, bool value);
-void json_put_field_hex(struct buf *buf, const char *key, const uint8_t *bytes,
-                        size_t size); /* NULL bytes: null */
+/* NULL bytes: null. */
+void json_put_field_hex(struct buf *buf, const char *key, const uint8_t *bytes, size_t size);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef RECORD_H
 #define RECORD_H
 
-#include "platform/plat_net.h"
+#include "base/addr.h"
 #include "wire/json.h"
 
 enum record_role { RECORD_ROLE_PEER, RECORD_ROLE_INDEX, RECORD_ROLE_BOTH };
@@ -105,8 +105,7 @@ void record_put_result(struct buf *buf, enum record_stream stream,
                        const struct record_result *result);
 void record_put_end(struct buf *buf, enum record_stream stream, const struct record_end *end);
 void record_put_error(struct buf *buf, struct str error, struct str hint);
-/* The "addresses" array: those that asker may be given (loopback ones replaced by local, link-local
- * only to link-local). */
+/* The "addresses" array, as given: which of them an asker may have is the index's affair. */
 void record_put_addresses(struct buf *buf, const struct plat_addr *address, int count);
 
 const char *record_role_text(enum record_role role);

@@ -187,7 +187,7 @@ static void test_bad_requests(void **state)
         {"http/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "error 400"},
         {"version 2", "GET / HTTP/2.0\r\n" H "\r\n", "error 505"},
         {"version 1.2", "GET / HTTP/1.2\r\n" H "\r\n", "error 400"},
-        {"http/0.9", "GET /\r\n\r\n", "error 400"},
+        {"http/0.9", "GET /\r\n\r\n", "error 505"},
         {"no path", "GET x HTTP/1.1\r\n" H "\r\n", "error 400"},
         {"fragment", "GET /a#b HTTP/1.1\r\n" H "\r\n", "error 400"},
         {"connect", "CONNECT a:1 HTTP/1.1\r\n" H "\r\n", "error 400"},
