@@ -172,7 +172,7 @@ int merge_add(struct merge *merge, const struct record_result *result)
         entry->executable = result->offer.executable;
         entry->origin = result->node;
     }
-    entry->holders++;
+    entry->holders += result->holders > 0 ? result->holders : 1;
     return 0;
 }
 

@@ -24,7 +24,8 @@ struct merge_entry {
 /* Room for entries lines and about 64 bytes of path for each. 0 or -P2P_EFULL. */
 int merge_init(struct merge **out, struct arena *arena, uint32_t entries);
 void merge_clear(struct merge *merge);
-/* 0, 1 when the same node was counted for that line already, or -P2P_EFULL (the result is dropped).
+/* A result that says how many holders it stands for (a line of list) counts as so many.
+ * 0, 1 when the same node was counted for that line already, or -P2P_EFULL (the result is dropped).
  */
 int merge_add(struct merge *merge, const struct record_result *result);
 uint32_t merge_count(const struct merge *merge);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The peer role: a share (scanned, watched, hashed), its membership in the network, and the upload of what it offers.
+ * Composes share, membership and upload; src/app gives it loop, server and workers. Loop thread. */
+#ifndef PEER_H
+#define PEER_H
+
+#include "base/config.h"
+#include "node/directory.h"
+#include "node/identity.h"
+#include "run/server.h"
+
+struct peer;
+
+struct peer_config {
+    const struct config *settings;   /* read at init and at peer_reload */
+    struct identity *identity;
+    struct loop *loop;
+    struct server *server;           /* the node's own, on the loop; peer_init adds its routes */
+    struct directory *directory;
+    struct worker *transfers;        /* upload workers, not started yet: peer_init carves their servers */
+    int transfer_count;
+    struct worker *background;       /* scanning, hashing */
+    int background_count;
+    const char *share;               /* real path of the shared folder */
+    const char *name;                /* the node's */
+    enum record_role role;           /* PEER or BOTH (list, search, stats are then the index's) */
+    uint16_t port;                   /* where the node listens */
+    size_t memory;                   /* bytes of the arena this role may use */
+};
+
+/* Carves, opens the hash cache, adds routes. 0, -P2P_EFULL, -P2P_ENOTFOUND (share). */
+int peer_init(struct peer **out, struct arena *arena, const struct peer_config *config);
+/* Files that fit, for the start line. */
+uint32_t peer_budget_files(const struct peer *peer);
+/* Begins to scan and to join. */
+int peer_start(struct peer *peer);
+/* The settings were read again: ignore, scan intervals, rates, uploads. */
+void peer_reload(struct peer *peer, const struct config *settings);
+/* Leaves the network; left(ctx) when the index has answered or 1 s has passed. Uploads under way go on until peer_close. */
+void peer_leave(struct peer *peer, void (*left)(void *ctx), void *ctx);
+/* After the workers have stopped: writes what is pending of the hash cache, closes files. */
+void peer_close(struct peer *peer);
+
+#endif

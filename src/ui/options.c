@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* Parsing of the command line and the help text. An option that is a setting goes the way of every
+ * setting (config_set), so that its checks and its words are the same in a file and here. First
+ * thread, before any other. */
+#include "ui/options.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum action {
+    OPTION_SETTING,
+    OPTION_CONFIG,
+    OPTION_OUTPUT,
+    OPTION_FORCE,
+    OPTION_JSON,
+    OPTION_QUIET,
+    OPTION_VERBOSE,
+    OPTION_HELP
+};
+
+struct option {
+    char letter;
+    const char *name;
+    enum action action;
+    const char *value;   /* as shown; NULL: takes none */
+    const char *setting; /* OPTION_SETTING: section.key */
+    const char *help;
+};
+
+static const struct option options[] = {
+    {'c', "config", OPTION_CONFIG, "FILE", NULL, "read the settings from FILE"},
+    {'l', "listen", OPTION_SETTING, "[ADDR:]PORT", "node.listen", "where this node listens"},
+    {'i', "index", OPTION_SETTING, "HOST[:PORT],...", "node.index", "the indexes to use"},
+    {'s', "state", OPTION_SETTING, "DIR", "node.state", "the state folder"},
+    {'m', "memory", OPTION_SETTING, "SIZE", "node.memory", "the memory that the program may use"},
+    {'o', "output", OPTION_OUTPUT, "PATH", NULL, "where get writes: a file, or a folder"},
+    {0, "force", OPTION_FORCE, NULL, NULL, "get may replace a file"},
+    {0, "json", OPTION_JSON, NULL, NULL, "print JSON, one value a line"},
+    {'q', "quiet", OPTION_QUIET, NULL, NULL, "print results and errors only"},
+    {'v', "verbose", OPTION_VERBOSE, NULL, NULL, "tell more"},
+    {'h', "help", OPTION_HELP, NULL, NULL, "print this help"},
+};
+enum { OPTION_COUNT = sizeof options / sizeof options[0] };
+
+/* Where the parser stands, and what it does: settings are applied in a second pass, on top of the
+ * file. */
+struct parser {
+    struct command_line *line;
+    bool apply, help, only_words;
+    char *err;
+    size_t err_size;
+};
+
+static int fail(const struct parser *parser, const char *format, const char *what)
+{
+    snprintf(parser->err, parser->err_size, format, what);
+    return -P2P_EINVAL;
+}
+
+static const struct option *find_letter(char letter)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (options[i].letter == letter && letter != 0) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct option *find_name(struct str name)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (text_is(name, options[i].name)) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static int take(struct parser *parser, const struct option *option, const char *value)
+{
+    struct command_line *line = parser->line;
+
+    switch (option->action) {
+    case OPTION_SETTING:
+        if (!parser->apply) {
+            return 0;
+        }
+        return config_set(&line->settings, option->setting, text_from(value), parser->err,
+                          parser->err_size);
+    case OPTION_CONFIG:
+        line->config_path = value;
+        return 0;
+    case OPTION_OUTPUT:
+        line->output = value;
+        return 0;
+    case OPTION_FORCE:
+        line->force = true;
+        return 0;
+    case OPTION_JSON:
+        line->json = true;
+        return 0;
+    case OPTION_QUIET:
+        line->quiet = true;
+        return 0;
+    case OPTION_VERBOSE:
+        line->verbose = true;
+        return 0;
+    case OPTION_HELP:
+        parser->help = true;
+        return 0;
+    }
+    return 0;
+}
+
+/* --section.key VALUE; value may be part of the word after "=". */
+static int take_setting(struct parser *parser, struct str name, const char *value)
+{
+    const char *near = NULL;
+    char key[128];
+
+    if (text_copy(name, key, sizeof key) != 0 || config_lookup(name, &near) < 0) {
+        if (near != NULL) {
+            snprintf(parser->err, parser->err_size, "--%.*s: no such option; did you mean --%s?",
+                     (int)name.len, name.ptr, near);
+        } else {
+            snprintf(parser->err, parser->err_size, "--%.*s: no such option; see p2p help",
+                     (int)name.len, name.ptr);
+        }
+        return -P2P_EINVAL;
+    }
+    if (value == NULL) {
+        return fail(parser, "--%s: a value is missing", key);
+    }
+    if (!parser->apply) {
+        return 0;
+    }
+    return config_set(&parser->line->settings, key, text_from(value), parser->err,
+                      parser->err_size);
+}
+
+static int parse_long(struct parser *parser, int argc, char **argv, int *at)
+{
+    struct str rest = text_from(argv[*at] + 2);
+    struct str name = rest;
+    const char *value = NULL;
+    ptrdiff_t equals = text_find(rest, '=');
+
+    if (equals >= 0) {
+        name = text_first(rest, (size_t)equals);
+        value = rest.ptr + equals + 1;
+    }
+    const struct option *option = find_name(name);
+    bool wants = option == NULL || option->value != NULL;
+    if (option != NULL && !wants && value != NULL) {
+        return fail(parser, "--%s takes no value", option->name);
+    }
+    if (wants && value == NULL && *at + 1 < argc) {
+        value = argv[++*at];
+    }
+    if (option == NULL) {
+        return take_setting(parser, name, value);
+    }
+    if (wants && value == NULL) {
+        return fail(parser, "--%s: a value is missing", option->name);
+    }
+    return take(parser, option, value);
+}
+
+static int parse_short(struct parser *parser, int argc, char **argv, int *at)
+{
+    for (const char *letter = argv[*at] + 1; *letter != 0; letter++) {
+        const struct option *option = find_letter(*letter);
+        if (option == NULL) {
+            char text[2] = {*letter, 0};
+            return fail(parser, "-%s: no such option; see p2p help", text);
+        }
+        if (option->value == NULL) {
+            int error = take(parser, option, NULL);
+            if (error != 0) {
+                return error;
+            }
+            continue;
+        }
+        const char *value = letter[1] != 0 ? letter + 1 : *at + 1 < argc ? argv[++*at] : NULL;
+        if (value == NULL) {
+            return fail(parser, "--%s: a value is missing", option->name);
+        }
+        return take(parser, option, value);
+    }
+    return 0;
+}
+
+static int take_word(struct parser *parser, char *word)
+{
+    struct command_line *line = parser->line;
+
+    if (parser->apply) {
+        return 0;
+    }
+    if (line->command == NULL) {
+        for (const struct command *c = line->commands; c->name != NULL; c++) {
+            if (strcmp(c->name, word) == 0) {
+                line->command = c;
+                return 0;
+            }
+        }
+        return fail(parser, "%s: no such command; see p2p help", word);
+    }
+    if (line->count >= OPTIONS_WORDS_MAX) {
+        return fail(parser, "%s: too many words", word);
+    }
+    line->words[line->count++] = word;
+    return 0;
+}
+
+static int pass(struct parser *parser, int argc, char **argv)
+{
+    parser->only_words = false;
+    for (int at = 1; at < argc; at++) {
+        const char *word = argv[at];
+        int error;
+
+        if (parser->only_words || word[0] != '-' || word[1] == 0) {
+            error = take_word(parser, argv[at]);
+        } else if (strcmp(word, "--") == 0) {
+            parser->only_words = true;
+            error = 0;
+        } else if (word[1] == '-') {
+            error = parse_long(parser, argc, argv, &at);
+        } else {
+            error = parse_short(parser, argc, argv, &at);
+        }
+        if (error != 0) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+static int check_count(const struct parser *parser)
+{
+    const struct command_line *line = parser->line;
+    const struct command *command = line->command;
+
+    if (command == NULL) {
+        return fail(parser, "%s: a command is missing; see p2p help", "p2p");
+    }
+    if (line->count < command->min) {
+        snprintf(parser->err, parser->err_size, "p2p %s: %s is missing; see p2p help %s",
+                 command->name, command->operands, command->name);
+        return -P2P_EINVAL;
+    }
+    if (command->max >= 0 && line->count > command->max) {
+        snprintf(parser->err, parser->err_size, "p2p %s: %s is one word too many; see p2p help %s",
+                 command->name, line->words[command->max], command->name);
+        return -P2P_EINVAL;
+    }
+    return 0;
+}
+
+int options_reload(const struct command_line *line, struct config *out, char *err, size_t err_size)
+{
+    struct command_line copy = {.commands = line->commands};
+    struct parser parser = {.line = &copy, .apply = true, .err = err, .err_size = err_size};
+
+    config_init(&copy.settings);
+    int error = config_find(&copy.settings, line->config_path, err, err_size);
+    if (error == 0) {
+        error = pass(&parser, line->argc, line->argv);
+    }
+    if (error == 0) {
+        *out = copy.settings;
+    }
+    return error;
+}
+
+int options_parse(struct command_line *line, const struct command *commands, int argc, char **argv,
+                  char *err, size_t err_size)
+{
+    struct parser parser = {.line = line, .err = err, .err_size = err_size};
+
+    line->commands = commands;
+    line->argc = argc;
+    line->argv = argv;
+    config_init(&line->settings);
+    int error = pass(&parser, argc, argv);
+    if (error != 0) {
+        return error;
+    }
+    if (parser.help || argc < 2) {
+        return 1;
+    }
+    error = check_count(&parser);
+    if (error == 0) {
+        error = options_reload(line, &line->settings, err, err_size);
+    }
+    return error;
+}
+
+static void help_all(const struct command *commands)
+{
+    printf("p2p " P2P_VERSION ": finds files across a fleet of small machines and moves them\n\n"
+           "usage: p2p COMMAND [OPTION...] [WORD...]\n\n");
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s %s", c->name, c->operands);
+        printf("  %-22s%s\n", left, c->summary);
+    }
+    printf("\noptions:\n");
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const struct option *o = &options[i];
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->value != NULL ? " " : "",
+                 o->value != NULL ? o->value : "");
+        printf("  %c%c%c %-25s %s\n", o->letter != 0 ? '-' : ' ', o->letter != 0 ? o->letter : ' ',
+               o->letter != 0 ? ',' : ' ', left, o->help);
+    }
+    printf("     %-25s any setting of config.ini\n\n", "--SECTION.KEY VALUE");
+    printf("exit status: 0 done, 1 failed, 2 wrong usage, 3 no index answered, 4 nothing found,\n"
+           "5 bytes failed verification from every holder, 130 interrupted\n");
+}
+
+void options_help(const struct command *commands, const struct command *command)
+{
+    if (command == NULL) {
+        help_all(commands);
+        return;
+    }
+    printf("usage: p2p %s%s%s [OPTION...]\n\n%s", command->name,
+           command->operands[0] != 0 ? " " : "", command->operands, command->text);
+    if (command->example != NULL) {
+        printf("\nexample: %s\n", command->example);
+    }
+    printf("\noptions: see p2p help\n");
+}

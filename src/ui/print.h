@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* How results look: a table for people on a terminal, TAB-separated lines in a pipe, one JSON value
+ * a line on request. */
+#ifndef PRINT_H
+#define PRINT_H
+
+#include "catalog/merge.h"
+
+#include <stdio.h>
+
+enum print_style { PRINT_TABLE, PRINT_TABS, PRINT_JSON };
+
+/* The style for stdout. */
+enum print_style print_style(bool json);
+
+/* Lines of list and search: SHA256|- SIZE HOLDERS NAME. */
+void print_files_head(enum print_style style);
+void print_file(enum print_style style, const struct merge_entry *entry);
+
+/* Lines of who: NODE ADDRESS PERCENT owned|copy NAME. */
+void print_holders_head(enum print_style style);
+void print_holder(enum print_style style, const struct record_result *result);
+
+/* A file that was fetched: SHA256, two blanks, path (what sha256sum -c reads; a name with a newline
+ * cannot occur). */
+void print_fetched(enum print_style style, const struct record_content *content, const char *path);
+
+#endif

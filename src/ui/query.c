@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* Asking an index and reading its lines; every way in which that can fail is said once, with its
+ * exit status. */
+#include "ui/query.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+enum { QUERY_TIMEOUT_MS = 10000 };
+
+bool query_is_content(struct str text, struct record_content *out)
+{
+    return text_hex_decode(text, out->bytes, sizeof out->bytes) == 0;
+}
+
+int query_put_search(struct query *query, struct str text, int limit)
+{
+    struct record_content content;
+    struct buf buf = buf_on(query->target, sizeof query->target - 1);
+
+    buf_put_text(&buf, "/v1/search?");
+    buf_put_text(&buf, query_is_content(text, &content) ? "sha256=" : "q=");
+    buf_put_url_value(&buf, text);
+    buf_printf(&buf, "&limit=%d", limit);
+    query->target[buf.len] = 0;
+    return buf.full || text.len > P2P_PATH_MAX ? -P2P_ETOOBIG : 0;
+}
+
+static void on_head(void *ctx, const struct http_head *head)
+{
+    struct query *query = ctx;
+
+    query->http_status = head->status;
+    query->ended = false;
+}
+
+static void refused(struct query *query, struct str line)
+{
+    struct str error, hint;
+
+    record_read_error(&query->session->json, line, &error, &hint);
+    session_say("the index refused: %.*s%s%.*s", (int)error.len, error.ptr,
+                hint.len > 0 ? "; " : "", (int)hint.len, hint.ptr);
+    query->said = true;
+}
+
+static void on_line(void *ctx, struct str line)
+{
+    struct query *query = ctx;
+    struct record_result result;
+    bool is_end = false;
+
+    if (query->http_status != 200) {
+        refused(query, line);
+        return;
+    }
+    if (query->ended || record_read_result(&query->session->json, line, query->stream, &result,
+                                           &query->end, &is_end) != 0) {
+        return;
+    }
+    if (!is_end) {
+        query->on_result(query->ctx, &result);
+        return;
+    }
+    query->ended = true;
+    if (text_copy(query->end.next, query->next, sizeof query->next) != 0) {
+        query->next[0] = 0;
+    }
+    query->end.next = text_from(query->next);
+}
+
+static void on_done(void *ctx, int result)
+{
+    struct query *query = ctx;
+    int status = 0;
+
+    if (result != 0 && query->http_status == 0) {
+        status = session_no_index(query->session, result);
+    } else if (query->http_status != 200) {
+        if (!query->said) {
+            session_say("the index answered %d", query->http_status);
+        }
+        status = P2P_EXIT_FAILED;
+    } else if (!query->ended) {
+        session_say("the index broke off its answer; ask again");
+        status = P2P_EXIT_FAILED;
+    }
+    query->on_end(query->ctx, status, &query->end);
+}
+
+void query_ask(struct query *query)
+{
+    static const struct client_handlers handlers = {
+        .on_head = on_head, .on_line = on_line, .on_done = on_done};
+
+    query->call.request = (struct client_request){.method = HTTP_METHOD_GET,
+                                                  .target = text_from(query->target),
+                                                  .timeout_ms = QUERY_TIMEOUT_MS,
+                                                  .handlers = &handlers,
+                                                  .ctx = query};
+    query->http_status = 0;
+    query->ended = query->said = false;
+    memset(&query->end, 0, sizeof query->end);
+    int error = directory_send(query->session->directory, &query->call);
+    if (error != 0) {
+        on_done(query, error);
+    }
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* One question to the index: a request whose answer is a stream of result lines and an end line.
+ * First thread. */
+#ifndef QUERY_H
+#define QUERY_H
+
+#include "ui/session.h"
+
+struct query {
+    struct session *session;
+    enum record_stream stream;
+    void (*on_result)(void *ctx, const struct record_result *result);
+    /* status 0: end is set. Else an exit status, and the cause was said on stderr. */
+    void (*on_end)(void *ctx, int status, const struct record_end *end);
+    void *ctx;
+    /* of the query */
+    struct directory_call call;
+    char target[P2P_URL_MAX];
+    char next[256]; /* the end line's cursor */
+    struct record_end end;
+    int http_status;
+    bool ended, said;
+};
+
+/* Asks. The path and query string are built by the caller in query->target (encoded, ended by NUL);
+ * session, stream and the callbacks are set. on_end comes always, perhaps before this returns. */
+void query_ask(struct query *query);
+
+/* "/v1/search?q=TEXT&limit=N" or, for 64 hex digits, "/v1/search?sha256=…". 0, or -P2P_ETOOBIG. */
+int query_put_search(struct query *query, struct str text, int limit);
+/* True when text is a SHA-256; it is decoded into out. */
+bool query_is_content(struct str text, struct record_content *out);
+
+#endif

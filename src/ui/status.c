@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Asks /v1/stats: of the node that runs for this folder, else of the index. Figures are shown by
+ * one table of fields, so that what a node does not tell is not shown; --json is the document
+ * itself. */
+#include "ui/status.h"
+
+#include "base/addr.h"
+#include "ui/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum kind { SHOW_COUNT, SHOW_SIZE, SHOW_TIME, SHOW_TEXT, SHOW_YES };
+
+static const struct field {
+    const char *key, *label;
+    enum kind kind;
+} fields[] = {
+    {"name", "name", SHOW_TEXT},
+    {"role", "role", SHOW_TEXT},
+    {"id", "id", SHOW_TEXT},
+    {"version", "version", SHOW_TEXT},
+    {"uptime_ms", "up", SHOW_TIME},
+    {"joined", "joined", SHOW_YES},
+    {"nodes", "nodes", SHOW_COUNT},
+    {"offers", "offers", SHOW_COUNT},
+    {"contents", "contents", SHOW_COUNT},
+    {"files", "files", SHOW_COUNT},
+    {"bytes", "in", SHOW_SIZE},
+    {"hashed", "hashed files", SHOW_COUNT},
+    {"uploads", "uploads now", SHOW_COUNT},
+    {"uploaded", "uploaded", SHOW_SIZE},
+    {"searches", "searches", SHOW_COUNT},
+    {"refused", "refused", SHOW_COUNT},
+    {"connections", "connections", SHOW_COUNT},
+    {"rss", "memory in use", SHOW_SIZE},
+    {"memory", "memory budget", SHOW_SIZE},
+    {"written", "state written", SHOW_SIZE},
+};
+
+struct status {
+    struct session session;
+    struct directory_call call; /* to the index */
+    struct client *client;      /* or to the local node */
+    int http_status;
+    bool shown;
+};
+
+static bool put_value(struct buf *buf, struct json_reader *reader, const struct json_value *stats,
+                      const struct field *field)
+{
+    struct str text;
+    int64_t number;
+    bool yes;
+
+    if (field->kind == SHOW_TEXT) {
+        if (json_get_text(reader, stats, field->key, &text) != 0 || text.len == 0) {
+            return false;
+        }
+        buf_put_shown(buf, text);
+        return true;
+    }
+    if (field->kind == SHOW_YES) {
+        if (json_get_bool(reader, stats, field->key, &yes) != 0) {
+            return false;
+        }
+        buf_put_text(buf, yes ? "yes" : "no");
+        return true;
+    }
+    if (json_get_int(reader, stats, field->key, 0, P2P_FILE_MAX, &number) != 0) {
+        return false;
+    }
+    if (field->kind == SHOW_SIZE) {
+        buf_put_size(buf, (uint64_t)number);
+    } else if (field->kind == SHOW_TIME) {
+        buf_put_duration(buf, number);
+    } else {
+        buf_put_i64(buf, number);
+    }
+    return true;
+}
+
+static void show(struct status *status, struct str line)
+{
+    struct json_reader *reader = &status->session.json;
+    const struct json_value *stats = json_parse(reader, line);
+
+    if (status->session.line->json) {
+        printf("%.*s\n", (int)line.len, line.ptr);
+        status->shown = true;
+        return;
+    }
+    for (size_t i = 0; stats != NULL && i < sizeof fields / sizeof fields[0]; i++) {
+        char text[256];
+        struct buf buf = buf_on(text, sizeof text);
+        if (put_value(&buf, reader, stats, &fields[i])) {
+            bool table = plat_is_terminal(1);
+            printf(table ? "%-14s %.*s\n" : "%s\t%.*s\n", fields[i].label, (int)buf.len, buf.ptr);
+            status->shown = true;
+        }
+    }
+}
+
+static void on_head(void *ctx, const struct http_head *head)
+{
+    ((struct status *)ctx)->http_status = head->status;
+}
+
+static void on_line(void *ctx, struct str line)
+{
+    struct status *status = ctx;
+
+    if (status->http_status == 200 && !status->shown) {
+        show(status, line);
+    }
+}
+
+static void on_done(void *ctx, int result)
+{
+    struct status *status = ctx;
+    struct session *session = &status->session;
+    int end = status->shown ? P2P_EXIT_OK : P2P_EXIT_FAILED;
+
+    if (!status->shown && result != 0 && status->client == NULL) {
+        end = session_no_index(session, result);
+    } else if (!status->shown) {
+        session_say("the node does not tell its figures (HTTP status %d)", status->http_status);
+    }
+    session_end(session, end);
+}
+
+static int ask(struct status *status)
+{
+    static const struct client_handlers handlers = {
+        .on_head = on_head, .on_line = on_line, .on_done = on_done};
+    struct session *session = &status->session;
+    struct client_request request = {.method = HTTP_METHOD_GET,
+                                     .target = STR("/v1/stats"),
+                                     .timeout_ms = 5000,
+                                     .handlers = &handlers,
+                                     .ctx = status};
+    int error = 0;
+
+    if (!session->has_local) {
+        status->call.request = request;
+        return directory_send(session->directory, &status->call);
+    }
+    struct plat_addr addr = {.ip = {127, 0, 0, 1}, .port = session->local.port, .family = 4};
+    status->client = client_open(session->pool, &addr, &error);
+    return status->client != NULL ? client_send(status->client, &request) : error;
+}
+
+int status_run(struct command_line *line)
+{
+    static struct status status;
+    int end = session_open(&status.session, line);
+
+    if (end == 0) {
+        /* An index that was named is asked; else this machine's own node. */
+        status.session.has_local &= !config_is_set(&line->settings, "node.index");
+        int error = ask(&status);
+        end = error == 0 ? session_run(&status.session) : session_no_index(&status.session, error);
+    }
+    session_close(&status.session);
+    return end;
+}
