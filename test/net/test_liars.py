@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: MIT
+"""Holders that lie, each in its own way. Alone, a liar gets nothing stored and the get ends with
+5; beside an honest holder the right file arrives all the same."""
+
+import os
+import struct
+
+import pytest
+
+import chains
+from chains import PIECE_MIN, advance, sha256
+from holder import Holder
+
+DATA = bytes(range(256)) * 768 + b"the last piece is a short one"  # four pieces
+GARBAGE = os.urandom(len(DATA))
+
+
+class WrongBytes(Holder):
+    """The true chain, wrong bytes throughout."""
+
+    def bytes_of(self, first, length):
+        return GARBAGE[first : first + length]
+
+
+class OneBit(Holder):
+    """One bit is wrong, in the piece numbered bad."""
+
+    bad = 0
+
+    def bytes_of(self, first, length):
+        data = bytearray(self.data)
+        data[self.bad * PIECE_MIN + 7] ^= 1
+        return bytes(data[first : first + length])
+
+
+class OneBitInTheMiddle(OneBit):
+    bad = 1
+
+
+class OneBitAtTheEnd(OneBit):
+    bad = 3
+
+
+class ForgedBeginning(Holder):
+    """Garbage hashed from the front, then the true chain: all links but one close."""
+
+    def prepare(self):
+        state, states = chains.START, []
+        for i in range(2):
+            state = advance(state, GARBAGE[i * PIECE_MIN : (i + 1) * PIECE_MIN])
+            states.append(struct.pack(">8I", *state))
+        self.states = b"".join(states) + self.states[64:]
+
+    def bytes_of(self, first, length):
+        mixed = GARBAGE[: 2 * PIECE_MIN] + self.data[2 * PIECE_MIN :]
+        return mixed[first : first + length]
+
+
+class ForgedWhole(Holder):
+    """A true chain of garbage: every link closes but the last, whose end is not the name."""
+
+    def prepare(self):
+        self.states = chains.chain(GARBAGE)
+
+    def bytes_of(self, first, length):
+        return GARBAGE[first : first + length]
+
+
+class RandomChain(Holder):
+    def prepare(self):
+        self.states = os.urandom(len(self.states))
+
+
+class ShortChain(Holder):
+    def prepare(self):
+        self.states = self.states[:-32]
+
+
+class LongChain(Holder):
+    def prepare(self):
+        self.states += bytes(32)
+
+
+class NoChain(Holder):
+    def prepare(self):
+        self.states = b""
+
+
+class EndlessChain(Holder):
+    """A chain that never ends."""
+
+    def serve_chain(self, handler):
+        headers = {**self.common(), "P2P-Node": self.member.id, "Content-Length": str(1 << 50)}
+        handler.answer(200, b"", headers)
+        while True:
+            handler.wfile.write(bytes(1 << 16))
+
+
+class TooLong(Holder):
+    """Says it is longer than it is."""
+
+    def prepare(self):
+        self.size = 2 * len(self.data)
+
+
+class Huge(Holder):
+    """Says it is 2^52 bytes long: nothing may be sized by that."""
+
+    def prepare(self):
+        self.size = 1 << 52
+
+
+class TooShort(Holder):
+    def prepare(self):
+        self.size = len(self.data) - PIECE_MIN
+
+
+class ClosesEarly(Holder):
+    """Half of what it promises, then the end."""
+
+    def serve_content(self, handler):
+        first, length = handler.asked_range(self.size)
+        headers = {
+            **self.common(),
+            "Content-Range": f"bytes {first}-{first + length - 1}/{self.size}",
+        }
+        handler.answer(206, b"", {**headers, "Content-Length": str(length)})
+        handler.wfile.write(self.data[first : first + length // 2])
+        handler.cut()
+
+
+class OtherRange(Holder):
+    """Answers with another part than was asked for, and says so."""
+
+    def serve_content(self, handler):
+        _, length = handler.asked_range(self.size)
+        headers = {**self.common(), "Content-Range": f"bytes 0-{length - 1}/{self.size}"}
+        handler.answer(206, self.data[:length], headers)
+
+
+class TooMuch(Holder):
+    """More bytes than the range has."""
+
+    def serve_content(self, handler):
+        first, length = handler.asked_range(self.size)
+        headers = {
+            **self.common(),
+            "Content-Range": f"bytes {first}-{first + length - 1}/{self.size}",
+        }
+        handler.answer(206, self.data[first : first + length] + GARBAGE[:1000], headers)
+
+
+class NoHttp(Holder):
+    """Bytes that are no answer at all."""
+
+    def serve_content(self, handler):
+        handler.wfile.write(b"\x00\xffHTTP/9.9 maybe\r\n\r\n" + GARBAGE[:5000])
+        handler.cut()
+
+
+class HugeHead(Holder):
+    """A head that never ends."""
+
+    def serve_content(self, handler):
+        handler.wfile.write(b"HTTP/1.1 206 Partial Content\r\n")
+        for i in range(100000):
+            handler.wfile.write(b"X-%d: nothing\r\n" % i)
+
+
+class SendsElsewhere(Holder):
+    """A redirect to where nobody may be led."""
+
+    def serve_content(self, handler):
+        handler.answer(
+            302, b"", {"Location": f"http://127.0.0.1:{self.member.index.port}/v1/nodes"}
+        )
+
+
+LIE_IN_BYTES = [WrongBytes, OneBit, OneBitInTheMiddle, OneBitAtTheEnd, ForgedBeginning, ForgedWhole]
+LIE_IN_CHAIN = [RandomChain, ShortChain, LongChain, NoChain, EndlessChain, TooLong, Huge, TooShort]
+BROKEN = [ClosesEarly, OtherRange, TooMuch, NoHttp, HugeHead, SendsElsewhere]
+named = {"ids": lambda kind: kind.__name__}
+
+
+@pytest.fixture
+def index(fleet):
+    return fleet.index()
+
+
+@pytest.fixture
+def here(fleet):
+    return fleet.folder("here")
+
+
+def visible(folder):
+    return [p.name for p in folder.iterdir() if not p.name.startswith(".")]
+
+
+def spent(folder):
+    return sum(p.stat().st_blocks * 512 for p in folder.iterdir())
+
+
+def test_the_fake_holder_is_honest_by_itself(fleet, index, here):
+    """Otherwise the rest of this file would prove nothing."""
+    fleet.own(Holder(index, DATA))
+    fleet.ok("get", sha256(DATA), index=index, cwd=here)
+    assert (here / "file.bin").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("kind", LIE_IN_BYTES, **named)
+def test_only_a_liar(fleet, index, here, kind):
+    fleet.own(kind(index, DATA))
+    result = fleet.fails(5, "get", "file.bin", index=index, cwd=here, lines=4)
+    assert "verif" in result.err
+    assert list(here.iterdir()) == [], "nothing is kept of what was not proven"
+
+
+@pytest.mark.parametrize("kind", LIE_IN_CHAIN + BROKEN, **named)
+def test_only_a_broken_holder(fleet, index, here, kind):
+    """It ends, with a reason, and nothing stands under the name."""
+    fleet.own(kind(index, DATA))
+    result = fleet.run("get", "file.bin", index=index, cwd=here, timeout=60)
+    assert result.code in (1, 5) and result.err and result.out == "", result
+    assert visible(here) == [] and spent(here) < 1 << 20
+
+
+@pytest.mark.parametrize("kind", LIE_IN_BYTES + LIE_IN_CHAIN + BROKEN, **named)
+def test_a_liar_beside_an_honest_holder(fleet, index, here, kind):
+    fleet.own(kind(index, DATA, "liar"))
+    fleet.own(Holder(index, DATA, "honest"))
+    result = fleet.run("get", sha256(DATA), index=index, cwd=here, timeout=60)
+    assert result.code == 0, result
+    assert (here / "file.bin").read_bytes() == DATA and visible(here) == ["file.bin"]
+
+
+@pytest.mark.parametrize("kind", [ForgedBeginning, ForgedWhole, WrongBytes], **named)
+def test_liars_who_agree_against_one_honest_holder(fleet, index, here, kind):
+    """No vote decides: four who say the same do not outweigh one who can prove it."""
+    for i in range(4):
+        fleet.own(kind(index, DATA, f"liar{i}"))
+    fleet.own(Holder(index, DATA, "honest"))
+    result = fleet.run("get", sha256(DATA), index=index, cwd=here, timeout=60)
+    assert result.code == 0, result
+    assert (here / "file.bin").read_bytes() == DATA
+
+
+def test_all_kinds_of_liars_at_once(fleet, index, here):
+    for kind in LIE_IN_BYTES + [RandomChain, ShortChain, ClosesEarly, NoHttp]:
+        fleet.own(kind(index, DATA, kind.__name__))
+    fleet.own(Holder(index, DATA, "honest"))
+    result = fleet.run("get", sha256(DATA), index=index, cwd=here, timeout=60)
+    assert result.code == 0, result
+    assert (here / "file.bin").read_bytes() == DATA
+
+
+def test_a_lie_costs_little(fleet, index, here):
+    """One giver of a chain: the last piece first, then backwards, so a forged beginning is found
+    before it is fetched."""
+    data = os.urandom(PIECE_MIN) * 24
+
+    class Forged(Holder):
+        def prepare(self):
+            self.states = os.urandom(32 * 20) + self.states[32 * 20 :]
+
+    liar = fleet.own(Forged(index, data))
+    fleet.fails(5, "get", "file.bin", index=index, cwd=here, lines=4)
+    assert liar.sent < len(
+        data
+    ), f"{liar.sent} of {len(data)} bytes fetched before the lie was seen"
+    assert visible(here) == []
+
+
+@pytest.mark.parametrize("size", [1, 1000, PIECE_MIN])
+def test_one_piece_needs_no_chain_and_is_checked(fleet, index, here, size):
+    fleet.own(WrongBytes(index, DATA[:size], "liar"))
+    fleet.fails(5, "get", "file.bin", index=index, cwd=here, lines=4)
+    assert visible(here) == []
+    honest = fleet.own(Holder(index, DATA[:size], "honest"))
+    assert fleet.run("get", sha256(DATA[:size]), index=index, cwd=here).code == 0
+    assert (here / "file.bin").read_bytes() == DATA[:size]
+    assert not [r for r in honest.requests if "/chain/" in r]
+
+
+def test_an_empty_file_is_known_by_its_name(fleet, index, here):
+    """Nobody can lie about nothing; one who says that it has a length can."""
+
+    class Stuffed(Holder):
+        def prepare(self):
+            self.size = 5
+
+        def bytes_of(self, first, length):
+            return b"stuff"[first : first + length]
+
+    fleet.own(Stuffed(index, b""))
+    result = fleet.run("get", sha256(b""), index=index, cwd=here)
+    if result.code == 0:
+        assert (here / "file.bin").read_bytes() == b""
+    else:
+        assert result.code == 5 and visible(here) == []
+
+
+def test_a_whole_answer_to_a_range_is_lawful(fleet, index, here):
+    """RFC 9110 lets a server ignore Range."""
+
+    class NoRanges(Holder):
+        def serve_content(self, handler):
+            self.sent += len(self.data)
+            handler.answer(200, self.data, self.common())
+
+    fleet.own(NoRanges(index, DATA))
+    result = fleet.run("get", sha256(DATA), index=index, cwd=here)
+    if result.code == 0:
+        assert (here / "file.bin").read_bytes() == DATA
+    else:
+        assert result.code == 1 and visible(here) == [], result
+
+
+def test_what_a_holder_no_longer_has(fleet, index, here):
+    class Forgetful(Holder):
+        def serve_content(self, handler):
+            handler.answer(404, b'{"error":"not here","hint":""}')
+
+        serve_chain = serve_have = serve_content
+
+    fleet.own(Forgetful(index, DATA, "forgetful"))
+    result = fleet.run("get", sha256(DATA), index=index, cwd=here, timeout=60)
+    assert result.code in (1, 4) and result.err and visible(here) == [], result
+    fleet.own(Holder(index, DATA, "honest"))
+    assert fleet.run("get", sha256(DATA), index=index, cwd=here).code == 0
+
+
+def test_a_busy_holder_is_asked_again(fleet, index, here):
+    class Busy(Holder):
+        left = 3
+
+        def serve_content(self, handler):
+            if self.left > 0:
+                self.left -= 1
+                return handler.answer(
+                    503, b'{"error":"busy","hint":"","retry_ms":50}', {"Retry-After": "1"}
+                )
+            return super().serve_content(handler)
+
+    fleet.own(Busy(index, DATA))
+    fleet.ok("get", sha256(DATA), index=index, cwd=here)
+    assert (here / "file.bin").read_bytes() == DATA

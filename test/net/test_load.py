@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: MIT
+"""More than there is room for: what does not fit is refused with a reason, what is there stays
+right, nothing ends."""
+
+import resource
+import threading
+import time
+
+import pytest
+
+from chains import sha256
+from fleet import wait_until
+from rawhttp import Closed, Link, ask
+from wire import Member, ndjson, offer, put_line
+
+
+def join_stream(index, count, token_of):
+    """A join of count offers as one long chunked body; the answer, or None when the index cut it
+    short without one."""
+    member = Member(index, "flood")
+    token_of.append(member)
+    member.link.timeout = 100
+    member.link.send_request(
+        "POST",
+        "/v1/join",
+        {**member.headers(), "Content-Length": None, "Transfer-Encoding": "chunked"},
+    )
+    try:
+        chunk(member.link, ndjson(member.node(seq=1)))
+        for start in range(0, count, 5000):
+            rows = [
+                b'{"path":"flood/%07d.bin","size":1,"mtime":1,"mode":"","sha256":null,'
+                b'"kind":"owned"}\n' % i
+                for i in range(start, start + 5000)
+            ]
+            chunk(member.link, b"".join(rows))
+        member.link.send(b"0\r\n\r\n")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    try:
+        return member.link.reply(timeout=100)
+    except Closed:
+        return None
+
+
+def chunk(link, data):
+    link.send(b"%x\r\n%s\r\n" % (len(data), data))
+
+
+def test_a_join_of_a_million_lines_is_bounded(fleet):
+    memory_mib = 16
+    index = fleet.index("-m", f"{memory_mib}M")
+    fleet.peer(index, {"kept.txt": b"kept"})
+    index.wait_file("kept.txt", sha256(b"kept"))
+    members, replies, waits = [], [], []
+    flood = threading.Thread(target=lambda: replies.append(join_stream(index, 1_000_000, members)))
+    flood.start()
+    while flood.is_alive():
+        began = time.monotonic()
+        assert index.get("/v1/search?q=kept.txt").status == 200
+        waits.append(time.monotonic() - began)
+        flood.join(0.05)
+    assert sorted(waits)[len(waits) * 9 // 10] < 1.0, "others are served meanwhile"
+    (reply,) = replies
+    if reply is not None and reply.status == 200:
+        answer = reply.lines()[0]
+        assert answer["incomplete"] is True and answer["refused"] > 0
+        assert answer["accepted"] + answer["refused"] == 1_000_000
+        assert any(n["offers"] == answer["accepted"] for n in index.nodes())
+    else:
+        assert reply is None or reply.status in (413, 503, 507), reply
+    assert index.rss_kib() < (memory_mib + 6) * 1024, "the arena is the bound"
+    assert index.file_by_content(sha256(b"kept"))["path"] == "kept.txt"
+    (fleet.root / "share-kitchen/kept.txt").unlink()
+    wait_until(
+        lambda: not index.stream(f"/v1/search?sha256={sha256(b'kept')}")[0],
+        what="the small node is still heard",
+    )
+    members[0].close()
+    wait_until(
+        lambda: not index.stream("/v1/search?q=flood/&limit=1")[0],
+        15,
+        "the flood is gone with its node",
+    )
+
+
+def test_a_full_table_refuses_the_newcomer(fleet):
+    """Offers beyond the room are counted as refused; the ones before stay, and removing some
+    makes room."""
+    index = fleet.index("-m", "8M")
+    with Member(index, "first") as first, Member(index, "greedy", port=10) as greedy, Member(
+        index, "late", port=11
+    ) as late:
+        first.joined(*[offer(f"first/{i}") for i in range(100)])
+        count, refused = 0, 0
+        reply = greedy.join()
+        while not refused and count < 400_000:
+            reply = greedy.update(*[put_line(f"greedy/{count + i}") for i in range(1000)])
+            if reply.status != 200:
+                break
+            refused = reply.lines()[0].get("refused", 0)
+            count += 1000
+        assert refused or reply.status == 507, f"{count} offers went into 8M"
+        index.wait_log(r"\bwarn\b.*(full|refus)", 2)
+        assert index.node("first")["offers"] == 100
+        assert index.file("first/99")["node"] == first.id
+        assert len(index.stream("/v1/search?q=first/&limit=1000")[0]) == 100
+        reply = late.join(*[offer(f"late/{i}") for i in range(10)])
+        assert (
+            reply.status in (503, 507)
+            or reply.lines()[0]["refused"] > 0
+            or reply.lines()[0]["accepted"] == 10
+        )
+        assert greedy.leave().status == 200
+        wait_until(
+            lambda: late.join(offer("late/now")).lines()[0]["accepted"] == 1, what="room again"
+        )
+
+
+def test_more_nodes_than_there_is_room_for(fleet):
+    index = fleet.index("-m", "8M")
+    members = []
+    try:
+        status = 200
+        while status == 200 and len(members) < 700:
+            member = Member(index, f"n{len(members)}", port=1000 + len(members))
+            members.append(member)
+            try:
+                status = member.join(offer(f"f{len(members)}")).status
+            except (Closed, ConnectionError):
+                status = 0
+        assert status in (200, 0, 503, 507), status
+        held = [m for m in members[:-1]]
+        names = {
+            n["name"] for n in members[0].link.request("GET", "/v1/nodes").lines() if "name" in n
+        }
+        assert names >= {m.name for m in held}
+        assert held[0].update(put_line("more")).status == 200, "who is in stays in"
+    finally:
+        for member in members:
+            member.close()
+    wait_until(lambda: reachable(index), 15, "serves again")
+
+
+def reachable(index):
+    try:
+        return index.get("/v1/stats").status == 200
+    except (Closed, OSError):
+        return False
+
+
+def test_five_hundred_idle_connections(fleet):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    index = fleet.index()
+    before = index.rss_kib()
+    links = []
+    try:
+        for _ in range(500):
+            links.append(Link(index.address))
+        peer = fleet.peer(index, {"a.txt": b"alpha"})
+        index.wait_file("a.txt", sha256(b"alpha"))
+        assert peer.get("/v1/stats").status == 200
+        assert index.rss_kib() - before < 2048, "an idle connection holds no buffer"
+    finally:
+        for link in links:
+            link.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert index.stats()
+
+
+def test_connections_beyond_the_limit_do_not_lock_members_out(fleet):
+    """Slots come in classes: however many clients there are, a join gets in."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    index = fleet.index("-m", "8M")
+    links = []
+    try:
+        for _ in range(3000):
+            try:
+                links.append(Link(index.address, 2))
+            except OSError:
+                break
+        with Member(index) as member:
+            member.joined(offer("in.bin"))
+            lines = member.link.request("GET", "/v1/search?q=in.bin").lines()
+            assert lines[0]["path"] == "in.bin"
+    finally:
+        for link in links:
+            link.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    wait_until(lambda: reachable(index), 15, "serves again")
+
+
+def test_a_hundred_searches_side_by_side(fleet):
+    index = fleet.index()
+    with Member(index) as member:
+        member.joined(*[offer(f"many/{i:05}.bin") for i in range(20_000)])
+        links = [Link(index.address, 30) for _ in range(100)]
+        for i, link in enumerate(links):
+            link.send_request("GET", f"/v1/search?q=*{i:02}.bin&limit=1000")
+        for i, link in enumerate(links):
+            lines = link.reply().lines()
+            assert len(lines) == 201 and all(x["path"].endswith(f"{i:02}.bin") for x in lines[:-1])
+            link.close()
+
+
+def test_who_asks_and_goes(fleet):
+    """Askers that go away in the middle of long answers leave nothing behind."""
+    index = fleet.index()
+    with Member(index) as member:
+        member.joined(*[offer(f"many/{i:05}.bin") for i in range(20_000)])
+        for i in range(200):
+            link = Link(index.address)
+            link.send_request(
+                "GET", "/v1/search?q=bin&limit=1000" if i % 2 else "/v1/list?limit=10000"
+            )
+            if i % 3 == 0:
+                link.head()
+            link.close()
+        before = index.rss_kib()
+        for i in range(300):
+            link = Link(index.address)
+            link.send_request("GET", "/v1/list?limit=10000")
+            link.close()
+        assert index.stats() and index.rss_kib() - before < 1024
+        assert len(ask(index.address, "GET", "/v1/list?limit=10000").lines()) == 10_001
+
+
+def test_a_share_with_more_files_than_room_says_so(fleet):
+    index = fleet.index("-m", "8M")
+    share = fleet.folder("share-crowd")
+    for i in range(30_000):
+        folder = share / f"{i // 500:03}"
+        if i % 500 == 0:
+            folder.mkdir()
+        (folder / f"file-with-a-rather-long-name-to-fill-the-tables-{i:06}.txt").touch()
+    peer = fleet.peer(index, {}, "-m", "8M", share=share, name="crowd")
+    node = wait_until(
+        lambda: (n := index.node("crowd")) and n["offers"] > 1000 and n, 20, "part of it at least"
+    )
+    if node["offers"] < 30_000:
+        assert peer.out.wait(
+            r"\bwarn\b.*(full|room|memory|refus|incomplete)", 10
+        ) or index.out.wait(r"\bwarn\b.*(full|refus)", 5)
+    assert peer.stats() and index.stats()
+
+
+@pytest.mark.parametrize("size", ["1K", "0", "-5M", "999999G", "x"])
+def test_memory_out_of_range_is_told(fleet, size):
+    result = fleet.fails(2, "index", "-l", "127.0.0.1:0", "-m", size, lines=1)
+    assert "memory" in result.err and size in result.err
