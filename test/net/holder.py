@@ -4,7 +4,9 @@ content, chain and have. It is honest; tests derive liars from it by overriding 
 
 import json
 import socket
+import sys
 import threading
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -41,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
         """A whole answer; its headers can be overridden, None leaves one out."""
         fields = {
             "Content-Length": str(len(body)),
-            "P2P-Node": self.server.holder.member.id,
+            "P2P-Node": self.server.node_id,
             **(headers or {}),
         }
         self.send_response(status)
@@ -76,8 +78,19 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def __init__(self, address, handler):
+        super().__init__(address, handler)
+        self.node_id, self.faults = "f" * 32, []
+
     def handle_error(self, request, client_address):
-        pass  # a client that went away
+        """A client that went away is no fault; one of the fake's own shows when it is closed."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            self.faults.append(traceback.format_exc())
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()
+        assert not self.faults, "\n".join(self.faults)
 
 
 class Holder:
@@ -92,6 +105,7 @@ class Holder:
         self.server = Server((host, 0), Handler)
         self.server.holder = self
         self.member = Member(index, name, self.server.server_address[1])
+        self.server.node_id = self.member.id
         self.threads = [
             threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True),
             threading.Thread(target=self._stay, daemon=True),
@@ -157,8 +171,7 @@ class Holder:
         except OSError:
             pass
         self.member.close()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
         for thread in self.threads:
             thread.join(5)
 
@@ -197,8 +210,7 @@ class FakeIndex:
 
     def close(self):
         self.closing.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
         self.thread.join(5)
 
 
@@ -206,7 +218,7 @@ class FakeIndexHandler(Handler):
     def do_GET(self):
         index = self.server.index
         lines = index.sources if "/sources/" in self.path else index.found
-        self.answer(200, ndjson(*lines), self.identity())
+        self.answer(200, ndjson(*lines), {"Content-Type": "application/x-ndjson"})
 
     def do_POST(self):
         index = self.server.index
@@ -222,13 +234,9 @@ class FakeIndexHandler(Handler):
         status, value = special or (200, self.ordinary(post))
         body = ndjson(*(value if isinstance(value, list) else [value]))
         try:
-            self.answer(status, body, self.identity())
+            self.answer(status, body, {"Content-Type": "application/x-ndjson"})
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
-
-    @staticmethod
-    def identity():
-        return {"P2P-Node": "f" * 32, "Content-Type": "application/x-ndjson"}
 
     def body_lines(self):
         if self.headers.get("Transfer-Encoding") == "chunked":
