@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A hash table whose links lie inside the objects of a pool, and that grows by one bucket at a time
+ * (linear hashing, Litwin 1980): no stall, and heads of buckets that were never needed are never
+ * touched. Loop thread. */
+#ifndef CHAINS_H
+#define CHAINS_H
+
+#include "base/arena.h"
+
+struct chains {
+    /* Set before chains_init: the objects, where their link stands, and the hash of one that is in
+     * the table. */
+    const struct pool *pool;
+    uint32_t link_at;
+    uint32_t (*hash)(const void *ctx, uint32_t slot);
+    const void *ctx;
+    /* its own */
+    uint32_t *heads;
+    uint32_t buckets, buckets_max, count;
+};
+
+/* One bucket for each object of the pool at most. 0 or -P2P_EFULL. */
+int chains_init(struct chains *chains, struct arena *arena);
+/* Bytes of heads for a pool of count. */
+size_t chains_size(uint32_t count);
+/* The objects that may have this hash, newest first; 0 ends. The caller compares. */
+uint32_t chains_first(const struct chains *chains, uint32_t hash);
+uint32_t chains_next(const struct chains *chains, uint32_t slot);
+/* The object must not be, must be in the table (asserted). */
+void chains_add(struct chains *chains, uint32_t slot, uint32_t hash);
+void chains_remove(struct chains *chains, uint32_t slot, uint32_t hash);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* Interned paths. The hash of a name is made of its own bytes and the number of its folder, so that
+ * a path is compared by the length of its last part. Loop thread. */
+#include "catalog/names.h"
+
+#include "base/hash.h"
+#include "base/text.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct names_name *names_at(const struct names *names, uint32_t name)
+{
+    assert(name >= 1 && name <= names->names.fresh);
+    return (struct names_name *)(void *)names->names.items + (name - 1);
+}
+
+struct names_folder *names_folder_at(const struct names *names, uint32_t folder)
+{
+    assert(folder >= 1 && folder <= names->folders.fresh);
+    return (struct names_folder *)(void *)names->folders.items + (folder - 1);
+}
+
+static uint32_t names_hash_of_name(const void *ctx, uint32_t name)
+{
+    return names_at(ctx, name)->hash;
+}
+
+static uint32_t names_hash_of_folder(const void *ctx, uint32_t folder)
+{
+    return names_folder_at(ctx, folder)->hash;
+}
+
+static uint32_t names_hash_folder(struct str text)
+{
+    return (uint32_t)hash_bytes(text.ptr, text.len);
+}
+
+static uint32_t names_hash(uint32_t folder, struct str base)
+{
+    return (uint32_t)hash_bytes(base.ptr, base.len) ^ folder * UINT32_C(0x9e3779b1);
+}
+
+size_t names_size(struct names_budget budget)
+{
+    return (size_t)budget.names * sizeof(struct names_name) +
+           (size_t)budget.folders * sizeof(struct names_folder) + chains_size(budget.names) +
+           chains_size(budget.folders) + texts_size(budget.pages);
+}
+
+int names_init(struct names *names, struct arena *arena, struct names_budget budget)
+{
+    int rc = pool_init(&names->names, arena, sizeof(struct names_name), budget.names);
+    if (rc == 0)
+        rc = pool_init(&names->folders, arena, sizeof(struct names_folder), budget.folders);
+    names->by_name = (struct chains){
+        .pool = &names->names, .link_at = 0, .hash = names_hash_of_name, .ctx = names};
+    names->by_folder = (struct chains){
+        .pool = &names->folders, .link_at = 0, .hash = names_hash_of_folder, .ctx = names};
+    names->texts.owner[TEXTS_BASE].pool = &names->names;
+    names->texts.owner[TEXTS_BASE].text_at = offsetof(struct names_name, text);
+    names->texts.owner[TEXTS_FOLDER].pool = &names->folders;
+    names->texts.owner[TEXTS_FOLDER].text_at = offsetof(struct names_folder, text);
+    names->walks = NULL;
+    names->last_folder = 0;
+    if (rc == 0)
+        rc = chains_init(&names->by_name, arena);
+    if (rc == 0)
+        rc = chains_init(&names->by_folder, arena);
+    return rc != 0 ? rc : texts_init(&names->texts, arena, budget.pages);
+}
+
+struct str names_folder_text(const struct names *names, uint32_t folder)
+{
+    uint32_t text = names_folder_at(names, folder)->text;
+    return text ? texts_get(&names->texts, text) : (struct str){"", 0};
+}
+
+struct str names_base(const struct names *names, uint32_t name)
+{
+    return texts_get(&names->texts, names_at(names, name)->text);
+}
+
+struct str names_path(const struct names *names, uint32_t name, char out[static P2P_PATH_MAX])
+{
+    struct str folder = names_folder_text(names, names_at(names, name)->folder);
+    struct str base = names_base(names, name);
+    assert(folder.len + base.len <= P2P_PATH_MAX);
+    memcpy(out, folder.ptr, folder.len);
+    memcpy(out + folder.len, base.ptr, base.len);
+    return (struct str){out, folder.len + base.len};
+}
+
+/* path into the folder with its slash, and the base. */
+static void names_split(struct str path, struct str *out_folder, struct str *out_base)
+{
+    size_t at = (size_t)(text_find_last(path, '/') + 1);
+    *out_folder = text_first(path, at);
+    *out_base = text_from_byte(path, at);
+}
+
+static uint32_t names_find_folder(struct names *names, struct str text)
+{
+    if (names->last_folder && text_equal(names_folder_text(names, names->last_folder), text))
+        return names->last_folder;
+    uint32_t hash = names_hash_folder(text);
+    uint32_t folder = chains_first(&names->by_folder, hash);
+    while (folder && (names_folder_at(names, folder)->hash != hash ||
+                      !text_equal(names_folder_text(names, folder), text)))
+        folder = chains_next(&names->by_folder, folder);
+    if (folder)
+        names->last_folder = folder;
+    return folder;
+}
+
+static uint32_t names_find_in(const struct names *names, uint32_t folder, struct str base)
+{
+    uint32_t hash = names_hash(folder, base);
+    uint32_t name = chains_first(&names->by_name, hash);
+    while (name) {
+        const struct names_name *at = names_at(names, name);
+        if (at->hash == hash && at->folder == folder && text_equal(names_base(names, name), base))
+            break;
+        name = chains_next(&names->by_name, name);
+    }
+    return name;
+}
+
+uint32_t names_find(struct names *names, struct str path)
+{
+    struct str text, base;
+    names_split(path, &text, &base);
+    uint32_t folder = names_find_folder(names, text);
+    return folder ? names_find_in(names, folder, base) : 0;
+}
+
+static uint32_t names_add_folder(struct names *names, struct str text)
+{
+    uint32_t folder = pool_take(&names->folders);
+    if (folder == 0)
+        return 0;
+    if (text.len > 0 && texts_add(&names->texts, TEXTS_FOLDER, folder, text) != 0) {
+        pool_give(&names->folders, folder);
+        return 0;
+    }
+    struct names_folder *at = names_folder_at(names, folder);
+    at->hash = names_hash_folder(text);
+    chains_add(&names->by_folder, folder, at->hash);
+    names->last_folder = folder;
+    return folder;
+}
+
+static void names_remove_folder(struct names *names, uint32_t folder)
+{
+    struct names_folder *at = names_folder_at(names, folder);
+    if (names->last_folder == folder)
+        names->last_folder = 0;
+    chains_remove(&names->by_folder, folder, at->hash);
+    if (at->text)
+        texts_remove(&names->texts, at->text);
+    pool_give(&names->folders, folder);
+}
+
+static void names_link(struct names *names, uint32_t name, uint32_t folder)
+{
+    struct names_folder *in = names_folder_at(names, folder);
+    struct names_name *at = names_at(names, name);
+    at->folder = folder;
+    at->next = in->first;
+    at->prev = 0;
+    if (in->first)
+        names_at(names, in->first)->prev = name;
+    in->first = name;
+    in->count++;
+}
+
+static uint32_t names_add_in(struct names *names, uint32_t folder, struct str base)
+{
+    uint32_t name = pool_take(&names->names);
+    if (name && texts_add(&names->texts, TEXTS_BASE, name, base) != 0) {
+        pool_give(&names->names, name);
+        name = 0;
+    }
+    if (name == 0)
+        return 0;
+    struct names_name *at = names_at(names, name);
+    at->hash = names_hash(folder, base);
+    chains_add(&names->by_name, name, at->hash);
+    names_link(names, name, folder);
+    return name;
+}
+
+uint32_t names_add(struct names *names, struct str path)
+{
+    struct str text, base;
+    names_split(path, &text, &base);
+    uint32_t folder = names_find_folder(names, text);
+    uint32_t name = folder ? names_find_in(names, folder, base) : 0;
+    if (name)
+        return name;
+    if (folder == 0)
+        folder = names_add_folder(names, text);
+    if (folder == 0)
+        return 0;
+    name = names_add_in(names, folder, base);
+    if (name == 0 && names_folder_at(names, folder)->count == 0)
+        names_remove_folder(names, folder);
+    return name;
+}
+
+static void names_unlink(struct names *names, uint32_t name)
+{
+    struct names_name *at = names_at(names, name);
+    struct names_folder *in = names_folder_at(names, at->folder);
+    for (struct names_walk *walk = names->walks; walk; walk = walk->link) {
+        if (walk->next == name)
+            walk->next = at->next;
+    }
+    if (at->prev)
+        names_at(names, at->prev)->next = at->next;
+    else
+        in->first = at->next;
+    if (at->next)
+        names_at(names, at->next)->prev = at->prev;
+    if (--in->count == 0)
+        names_remove_folder(names, at->folder);
+}
+
+void names_remove(struct names *names, uint32_t name)
+{
+    struct names_name *at = names_at(names, name);
+    assert(at->offers == 0);
+    chains_remove(&names->by_name, name, at->hash);
+    names_unlink(names, name);
+    texts_remove(&names->texts, at->text);
+    at->folder = 0;
+    pool_give(&names->names, name);
+}
+
+void names_walk_begin(struct names *names, struct names_walk *walk, uint32_t folder)
+{
+    walk->next = names_folder_at(names, folder)->first;
+    walk->link = names->walks;
+    names->walks = walk;
+}
+
+uint32_t names_walk_next(struct names *names, struct names_walk *walk)
+{
+    uint32_t name = walk->next;
+    if (name)
+        walk->next = names_at(names, name)->next;
+    return name;
+}
+
+void names_walk_end(struct names *names, struct names_walk *walk)
+{
+    struct names_walk **link = &names->walks;
+    while (*link != walk)
+        link = &(*link)->link;
+    *link = walk->link;
+}
+
+static const char *names_check_folder(const struct names *names, uint32_t folder)
+{
+    const struct names_folder *in = names_folder_at(names, folder);
+    uint32_t count = 0, prev = 0;
+    for (uint32_t name = in->first; name; name = names_at(names, name)->next) {
+        const struct names_name *at = names_at(names, name);
+        if (at->folder != folder || at->prev != prev || ++count > in->count)
+            return "a folder's list of names is broken";
+        if (names_find_in(names, folder, names_base(names, name)) != name)
+            return "a name is not found by its text";
+        prev = name;
+    }
+    return count == in->count && count > 0 ? NULL : "a folder's count of names is wrong";
+}
+
+const char *names_check(const struct names *names)
+{
+    uint32_t seen = 0, folders = 0;
+    const char *fault = texts_check(&names->texts);
+    for (uint32_t name = 1; !fault && name <= names->names.fresh; name++) {
+        if (names_at(names, name)->folder == 0)
+            continue;
+        seen++;
+        if (names_at(names, name)->prev != 0)
+            continue;
+        folders++;
+        fault = names_check_folder(names, names_at(names, name)->folder);
+    }
+    if (fault)
+        return fault;
+    if (folders != names->folders.used || folders != names->by_folder.count)
+        return "the count of folders is wrong";
+    return seen == names->names.used && seen == names->by_name.count
+               ? NULL
+               : "the count of names is wrong";
+}

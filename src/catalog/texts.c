@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages of texts. A removal only marks; a page is closed up when its room is wanted again, and then
+ * its signature is made anew, so that both cost a constant share of each addition. Pages with a
+ * quarter free are kept in a list by kind, empty ones in a list for both. Loop thread. */
+#include "catalog/texts.h"
+
+#include "catalog/fold.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    TEXTS_REUSE = TEXTS_PAGE / 4, /* free bytes that make a page worth closing up */
+    TEXTS_TRIES = 4,              /* pages looked at for room before a fresh one is begun */
+    TEXTS_TRIPLES = 4096,
+};
+
+/* Stands at the start of each page. */
+struct texts_page {
+    uint32_t next, prev; /* in its list, page + 1 */
+    uint16_t end, dead;  /* first free byte; bytes of removed records */
+    uint8_t kind, wide, listed, unused;
+};
+enum { TEXTS_HEAD = sizeof(struct texts_page) };
+
+static struct texts_page *texts_head(const struct texts *texts, uint32_t page)
+{
+    return (struct texts_page *)(void *)(texts->pages + (size_t)page * TEXTS_PAGE);
+}
+
+static uint64_t *texts_sign(const struct texts *texts, uint32_t page)
+{
+    return texts->signs + (size_t)page * TEXTS_SIGN_WORDS;
+}
+
+static uint32_t texts_free_bytes(const struct texts_page *head)
+{
+    return (uint32_t)(TEXTS_PAGE - head->end + head->dead);
+}
+
+static uint32_t *texts_list(struct texts *texts, const struct texts_page *head)
+{
+    bool empty = head->end - head->dead == TEXTS_HEAD;
+    return empty ? &texts->empty : &texts->partial[head->kind];
+}
+
+static void texts_link(struct texts *texts, uint32_t page)
+{
+    struct texts_page *head = texts_head(texts, page);
+    uint32_t *list = texts_list(texts, head);
+    head->listed = 1;
+    head->prev = 0;
+    head->next = *list;
+    if (*list != 0)
+        texts_head(texts, *list - 1)->prev = page + 1;
+    *list = page + 1;
+}
+
+static void texts_unlink(struct texts *texts, uint32_t page, uint32_t *list)
+{
+    struct texts_page *head = texts_head(texts, page);
+    head->listed = 0;
+    if (head->prev != 0)
+        texts_head(texts, head->prev - 1)->next = head->next;
+    else
+        *list = head->next;
+    if (head->next != 0)
+        texts_head(texts, head->next - 1)->prev = head->prev;
+}
+
+size_t texts_size(uint32_t page_count)
+{
+    return (size_t)page_count * (TEXTS_PAGE + TEXTS_SIGN_WORDS * sizeof(uint64_t)) + TEXTS_PAGE;
+}
+
+int texts_init(struct texts *texts, struct arena *arena, uint32_t page_count)
+{
+    size_t signs = (size_t)page_count * TEXTS_SIGN_WORDS * sizeof(uint64_t);
+    texts->page_count = page_count;
+    texts->fresh = texts->empty = 0;
+    texts->used = 0;
+    memset(texts->current, 0, sizeof(texts->current));
+    memset(texts->partial, 0, sizeof(texts->partial));
+    texts->signs = arena_carve(arena, signs, 64);
+    texts->pages = arena_carve(arena, (size_t)page_count * TEXTS_PAGE, TEXTS_PAGE);
+    return texts->signs && texts->pages ? 0 : -P2P_EFULL;
+}
+
+static uint32_t texts_triple_bit(const uint8_t *at)
+{
+    uint32_t triple = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16;
+    return triple * UINT32_C(0x9e3779b1) >> 20;
+}
+
+static uint32_t texts_pair_bit(const uint8_t *at)
+{
+    uint32_t pair = (uint32_t)at[0] | (uint32_t)at[1] << 8;
+    return TEXTS_TRIPLES + (pair * UINT32_C(0x9e3779b1) >> 22);
+}
+
+static void texts_mark(uint64_t *sign, struct str text)
+{
+    char folded[FOLD_SIZE(P2P_PATH_MAX)];
+    size_t len = fold_text(text, folded, sizeof(folded));
+    const uint8_t *at = (const uint8_t *)folded;
+    for (size_t i = 0; i + 1 < len; i++) {
+        uint32_t bit = texts_pair_bit(at + i);
+        sign[bit / 64] |= UINT64_C(1) << bit % 64;
+        if (i + 2 < len) {
+            bit = texts_triple_bit(at + i);
+            sign[bit / 64] |= UINT64_C(1) << bit % 64;
+        }
+    }
+}
+
+static void texts_set_number(struct texts *texts, enum texts_kind kind, uint32_t owner,
+                             uint32_t number)
+{
+    uint8_t *item = pool_at(texts->owner[kind].pool, owner);
+    memcpy(item + texts->owner[kind].text_at, &number, sizeof(number));
+}
+
+/* Appends to a page that has room behind its end. */
+static void texts_put(struct texts *texts, uint32_t page, uint32_t owner, struct str text)
+{
+    struct texts_page *head = texts_head(texts, page);
+    uint8_t *record = (uint8_t *)head + head->end;
+    memcpy(record, &owner, sizeof(owner));
+    memmove(record + sizeof(owner), text.ptr, text.len);
+    record[sizeof(owner) + text.len] = 0;
+    if (!fold_is_ascii((struct str){(char *)record + sizeof(owner), text.len}))
+        head->wide = 1;
+    texts_set_number(texts, head->kind, owner,
+                     page * TEXTS_PAGE + head->end + (uint32_t)sizeof(owner));
+    head->end = (uint16_t)(head->end + text.len + TEXTS_RECORD_EXTRA);
+    texts_mark(texts_sign(texts, page), (struct str){(char *)record + sizeof(owner), text.len});
+}
+
+/* Moves the live records together. Each moves towards the start, so a record is read before it is
+ * written over. */
+static void texts_close_up(struct texts *texts, uint32_t page)
+{
+    bool wide;
+    struct str text, bytes = texts_page(texts, page, &wide);
+    struct texts_page *head = texts_head(texts, page);
+    uint32_t owner;
+    size_t at = 0;
+    memset(texts_sign(texts, page), 0, TEXTS_SIGN_WORDS * sizeof(uint64_t));
+    head->end = TEXTS_HEAD;
+    head->dead = head->wide = 0;
+    while (texts_record(bytes, &at, &owner, &text))
+        texts_put(texts, page, owner, text);
+}
+
+/* Gives up the current page of a kind. */
+static void texts_retire(struct texts *texts, enum texts_kind kind)
+{
+    uint32_t page = texts->current[kind] - 1;
+    texts->current[kind] = 0;
+    if (texts_free_bytes(texts_head(texts, page)) >= TEXTS_REUSE)
+        texts_link(texts, page);
+}
+
+/* A listed page of the kind with room for need bytes, else an empty or fresh one; page + 1, or 0.
+ */
+static uint32_t texts_find_room(struct texts *texts, enum texts_kind kind, uint32_t need)
+{
+    uint32_t page = texts->partial[kind];
+    for (int tries = 0; page != 0 && tries < TEXTS_TRIES; tries++) {
+        struct texts_page *head = texts_head(texts, page - 1);
+        if (texts_free_bytes(head) >= need) {
+            texts_unlink(texts, page - 1, &texts->partial[kind]);
+            return page;
+        }
+        page = head->next;
+    }
+    page = texts->empty;
+    if (page != 0)
+        texts_unlink(texts, page - 1, &texts->empty);
+    else if (texts->fresh < texts->page_count)
+        page = ++texts->fresh;
+    if (page != 0) {
+        struct texts_page *head = texts_head(texts, page - 1);
+        head->kind = (uint8_t)kind;
+        if (head->end == 0)
+            head->end = TEXTS_HEAD;
+    }
+    return page;
+}
+
+/* The page to append to; page + 1, or 0 when all is full. */
+static uint32_t texts_open_page(struct texts *texts, enum texts_kind kind, uint32_t need)
+{
+    uint32_t page = texts->current[kind];
+    if (page != 0) {
+        struct texts_page *head = texts_head(texts, page - 1);
+        if (head->end + need <= TEXTS_PAGE)
+            return page;
+        if (head->dead < TEXTS_REUSE || texts_free_bytes(head) < need) {
+            texts_retire(texts, kind);
+            page = 0;
+        }
+    }
+    if (page == 0)
+        page = texts_find_room(texts, kind, need);
+    texts->current[kind] = page;
+    if (page != 0 && texts_head(texts, page - 1)->dead > 0)
+        texts_close_up(texts, page - 1);
+    return page;
+}
+
+int texts_add(struct texts *texts, enum texts_kind kind, uint32_t owner, struct str text)
+{
+    assert(text.len >= 1 && text.len <= P2P_PATH_MAX);
+    uint32_t page = texts_open_page(texts, kind, (uint32_t)text.len + TEXTS_RECORD_EXTRA);
+    if (page == 0)
+        return -P2P_EFULL;
+    texts_put(texts, page - 1, owner, text);
+    texts->used += text.len + TEXTS_RECORD_EXTRA;
+    return 0;
+}
+
+void texts_remove(struct texts *texts, uint32_t number)
+{
+    uint32_t page = number / TEXTS_PAGE;
+    struct texts_page *head = texts_head(texts, page);
+    size_t size = texts_get(texts, number).len + TEXTS_RECORD_EXTRA;
+    memset(texts->pages + number - sizeof(uint32_t), 0, sizeof(uint32_t));
+    bool listed = head->listed;
+    uint32_t *list = texts_list(texts, head);
+    head->dead = (uint16_t)(head->dead + size);
+    texts->used -= size;
+    if (texts->current[head->kind] == page + 1)
+        return;
+    if (listed && texts_list(texts, head) != list) {
+        texts_unlink(texts, page, list);
+        listed = false;
+    }
+    if (!listed && texts_free_bytes(head) >= TEXTS_REUSE)
+        texts_link(texts, page);
+}
+
+struct str texts_get(const struct texts *texts, uint32_t number)
+{
+    const char *text = (const char *)texts->pages + number;
+    return (struct str){text, strlen(text)};
+}
+
+void texts_filter_init(struct texts_filter *filter, struct str folded)
+{
+    const uint8_t *at = (const uint8_t *)folded.ptr;
+    filter->count = 0;
+    if (folded.len == 2)
+        filter->bit[filter->count++] = (uint16_t)texts_pair_bit(at);
+    for (size_t i = 0; i + 2 < folded.len && filter->count < TEXTS_FILTER_MAX; i++)
+        filter->bit[filter->count++] = (uint16_t)texts_triple_bit(at + i);
+}
+
+bool texts_may_hold(const struct texts *texts, uint32_t page, enum texts_kind kind,
+                    const struct texts_filter *filter)
+{
+    const uint64_t *sign = texts_sign(texts, page);
+    for (uint32_t i = 0; i < filter->count; i++) {
+        if (!(sign[filter->bit[i] / 64] >> filter->bit[i] % 64 & 1))
+            return false;
+    }
+    return texts_head(texts, page)->kind == kind;
+}
+
+struct str texts_page(const struct texts *texts, uint32_t page, bool *out_wide)
+{
+    const struct texts_page *head = texts_head(texts, page);
+    *out_wide = head->wide;
+    return (struct str){(const char *)head + TEXTS_HEAD, (size_t)head->end - TEXTS_HEAD};
+}
+
+bool texts_record(struct str page, size_t *at, uint32_t *out_owner, struct str *out_text)
+{
+    while (*at < page.len) {
+        const char *record = page.ptr + *at;
+        memcpy(out_owner, record, sizeof(*out_owner));
+        out_text->ptr = record + sizeof(*out_owner);
+        out_text->len = strlen(out_text->ptr);
+        *at += out_text->len + TEXTS_RECORD_EXTRA;
+        if (*out_owner != 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *texts_check_page(const struct texts *texts, uint32_t page, uint64_t *live)
+{
+    const struct texts_page *head = texts_head(texts, page);
+    bool wide;
+    struct str text, bytes = texts_page(texts, page, &wide);
+    uint32_t owner, number;
+    size_t at = 0, here = 0;
+    while (texts_record(bytes, &at, &owner, &text)) {
+        const uint8_t *item = pool_at(texts->owner[head->kind].pool, owner);
+        memcpy(&number, item + texts->owner[head->kind].text_at, sizeof(number));
+        if (texts->pages + number != (const uint8_t *)text.ptr)
+            return "a text is not its owner's";
+        here += text.len + TEXTS_RECORD_EXTRA;
+    }
+    if (at != bytes.len || here + head->dead != bytes.len)
+        return "a page of texts has a wrong count of dead bytes";
+    bool current = texts->current[head->kind] == page + 1;
+    if (head->listed != (!current && texts_free_bytes(head) >= TEXTS_REUSE))
+        return "a page of texts is in no list, or in one too many";
+    *live += here;
+    return NULL;
+}
+
+const char *texts_check(const struct texts *texts)
+{
+    uint64_t live = 0;
+    const char *fault = NULL;
+    for (uint32_t page = 0; !fault && page < texts->fresh; page++)
+        fault = texts_check_page(texts, page, &live);
+    return fault ? fault : live == texts->used ? NULL : "the bytes of texts do not add up";
+}
