@@ -99,12 +99,13 @@ int catalog_update_begin(struct catalog *catalog, struct catalog_node *node, uin
                          uint64_t seq);
 /* One line of the open transaction; of a name given twice the last line counts. 0; -P2P_EFULL: no
  * room for this offer (counted in node->refused; an older offer of that name goes at the commit);
- * -P2P_EINVAL: bad name, or DEL in a join. */
+ * -P2P_EINVAL: it breaks the tables' limits, or is a DEL in a join; -P2P_ECLOSED: nothing is open
+ * (any more: the node left or was lost meanwhile). */
 int catalog_apply(struct catalog *catalog, struct catalog_node *node,
                   const struct record_change *change);
 /* Makes it true. About max_work offers now, the rest in catalog_step. 0: done; 1: not yet
- * (node->busy until it is; ask again, or look at node->busy). The node becomes RECORD_ACTIVE when
- * it was a tombstone or hearsay. */
+ * (node->busy until it is; ask again, or look at node->busy); -P2P_ECLOSED: the node left or was
+ * lost. The node becomes RECORD_ACTIVE when it was a tombstone or hearsay. */
 int catalog_commit(struct catalog *catalog, struct catalog_node *node, uint32_t max_work);
 void catalog_abort(struct catalog *catalog, struct catalog_node *node);
 

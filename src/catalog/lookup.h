@@ -27,10 +27,14 @@ uint32_t lookup_best_named(const struct catalog *catalog, struct str path, int64
 uint32_t lookup_best_holder(const struct catalog *catalog, const struct record_content *content,
                             int64_t wall_s);
 
+/* The rule by itself: offer stands before best (0: none). And the age that counts: mtime, or the
+ * oldest of all. */
+bool lookup_is_better(const struct catalog *catalog, uint32_t offer, uint32_t best, int64_t wall_s);
+int64_t lookup_age_rank(int64_t mtime, int64_t wall_s);
+
 /* An offer with the bytes of its path. */
 struct lookup_offer {
-    struct record_offer
-        offer; /* offer.path points to path below: copy the struct, then set it anew */
+    struct record_offer offer; /* offer.path points into path below: a copy must set it anew */
     const struct catalog_node *node;
     uint32_t holders; /* nodes that have this content; 1 when it is not hashed */
     char path[P2P_PATH_MAX];
