@@ -14,6 +14,9 @@ enum {
 
 struct search;
 
+/* Bytes of one search; the catalog carves room for so many. */
+size_t search_size(void);
+
 /* text: words size>N size<N ext:E node:NAME|ID kind:owned|copy filter, in any place; the rest,
  * blanks trimmed, is one case-insensitive substring of the path, or a glob when it has * ? [ ; or
  * 64 hex digits: a content. Empty: everything that the filters let pass. limit: results wanted, at

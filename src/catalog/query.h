@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The text of a search, understood: what must occur in the path, and the filters; and how well a
+ * path fits. Pure. */
+#ifndef QUERY_H
+#define QUERY_H
+
+#include "catalog/fold.h"
+#include "wire/record.h"
+
+enum { QUERY_ID_MIN = 8 };
+
+enum query_kind { QUERY_ANY, QUERY_OWNED, QUERY_COPY };
+enum query_fit { QUERY_NO, QUERY_SUBSTRING, QUERY_PREFIX, QUERY_WORD, QUERY_EXACT };
+
+struct query {
+    /* The text as it came, and what is left of it without the filters: maybe the very path. */
+    char whole[P2P_PATH_MAX], rest[P2P_PATTERN_MAX];
+    uint16_t whole_len, rest_len;
+    bool only_exact; /* longer than a pattern may be: nothing but that path */
+    bool by_content;
+    struct record_content content;
+
+    /* rest, folded; a glob is one that its base may match alone */
+    char folded[FOLD_SIZE(P2P_PATTERN_MAX)];
+    uint16_t folded_len;
+    bool is_glob, is_base_glob;
+    uint16_t needle_at, needle_len; /* in folded: occurs in each path that fits; may be empty */
+
+    int64_t size_min, size_max;
+    enum query_kind kind;
+    char ext[FOLD_SIZE(P2P_PATTERN_MAX)], node[P2P_PATTERN_MAX];
+    uint16_t ext_len, node_len;
+};
+
+/* text as in search_open. 0; -P2P_EINVAL or -P2P_ETOOBIG with *out_fault. */
+int query_parse(struct query *query, struct str text, const char **out_fault);
+struct str query_needle(const struct query *query);
+/* path and its folded form. The filters are not asked. */
+enum query_fit query_fit(const struct query *query, struct str path, struct str folded);
+bool query_ext_fits(const struct query *query, struct str base);
+/* node: its whole name, or the first 8 or more digits of its id. */
+bool query_node_fits(const struct query *query, struct str name, const struct record_id *id);
+
+#endif

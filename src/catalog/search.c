@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/* The search task. First the very path, by hash. Then folders: where the needle lies in a folder's
+ * text, or begins in it and ends in a name, all its names are looked at. Then names, by pages that
+ * may hold the needle; those whose folder has it were seen before. A name stays in its page and its
+ * folder's list as long as it lives, so nothing is missed or seen twice while the catalog changes
+ * between the steps. Loop thread. */
+#include "catalog/search.h"
+
+#include "catalog/offers.h"
+#include "catalog/query.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+enum {
+    SEARCH_PAGE_FOLDERS = TEXTS_PAGE / (TEXTS_RECORD_EXTRA + 1),
+    /* units of work, about 100 ns each */
+    SEARCH_COST_PAGE = 8,
+    SEARCH_COST_NAME = 3,
+    SEARCH_SIGNS_PER_UNIT = 8,
+    SEARCH_AGE_BITS = 40,
+    SEARCH_HOLDERS_MAX = (1 << 20) - 1,
+};
+
+enum search_phase { SEARCH_BY_HASH, SEARCH_FOLDERS, SEARCH_NAMES, SEARCH_DONE };
+
+struct search_found {
+    uint64_t rank; /* fit, holders, age: the larger the better */
+    uint32_t offer;
+};
+
+struct search {
+    struct catalog *catalog;
+    uint32_t slot, limit, matched, work;
+    int64_t wall_s;
+    enum search_phase phase;
+    uint32_t page;  /* the next one */
+    uint32_t exact; /* the name that was found by hash */
+    struct texts_filter filter, suffix_filter;
+    struct str
+        suffix; /* the needle up to its last slash, when something follows; in query.folded */
+    struct names_walk walk;
+    bool walking;
+    uint16_t folder_at, folder_count;
+    uint32_t found_count, found_at;
+    struct query query;
+    uint32_t folder[SEARCH_PAGE_FOLDERS];       /* of the page in hand, that match */
+    struct search_found found[P2P_RESULTS_MAX]; /* a heap, the worst on top; at the end sorted */
+};
+
+size_t search_size(void)
+{
+    return sizeof(struct search);
+}
+
+static bool search_found_less(struct search_found a, struct search_found b)
+{
+    return a.rank != b.rank ? a.rank < b.rank : a.offer > b.offer;
+}
+
+/* Restores the heap below i among count: each is no better than its children. */
+static void search_sift(struct search_found *heap, uint32_t count, uint32_t i)
+{
+    struct search_found moved = heap[i];
+    for (;;) {
+        uint32_t child = 2 * i + 1;
+        if (child >= count)
+            break;
+        if (child + 1 < count && search_found_less(heap[child + 1], heap[child]))
+            child++;
+        if (!search_found_less(heap[child], moved))
+            break;
+        heap[i] = heap[child];
+        i = child;
+    }
+    heap[i] = moved;
+}
+
+static void search_keep(struct search *search, struct search_found found)
+{
+    struct search_found *heap = search->found;
+    if (search->found_count == search->limit) {
+        if (search->limit > 0 && search_found_less(heap[0], found)) {
+            heap[0] = found;
+            search_sift(heap, search->found_count, 0);
+        }
+        return;
+    }
+    uint32_t i = search->found_count++;
+    for (; i > 0 && search_found_less(found, heap[(i - 1) / 2]); i = (i - 1) / 2)
+        heap[i] = heap[(i - 1) / 2];
+    heap[i] = found;
+}
+
+/* The best first. */
+static void search_sort(struct search *search)
+{
+    for (uint32_t count = search->found_count; count > 1; count--) {
+        struct search_found worst = search->found[0];
+        search->found[0] = search->found[count - 1];
+        search->found[count - 1] = worst;
+        search_sift(search->found, count - 1, 0);
+    }
+}
+
+static uint64_t search_age(const struct search *search, int64_t mtime)
+{
+    int64_t half = INT64_C(1) << (SEARCH_AGE_BITS - 1);
+    int64_t age = lookup_age_rank(mtime, search->wall_s);
+    age = age < -half ? -half : age >= half ? half - 1 : age;
+    return (uint64_t)(age + half);
+}
+
+static uint64_t search_rank(const struct search *search, enum query_fit fit,
+                            const struct tables_offer *offer)
+{
+    uint32_t holders = 1;
+    if (offer->content)
+        holders = tables_content(search->catalog, offer->content)->offers;
+    if (holders > SEARCH_HOLDERS_MAX)
+        holders = SEARCH_HOLDERS_MAX;
+    return (uint64_t)fit << 60 | (uint64_t)holders << SEARCH_AGE_BITS |
+           search_age(search, offer->mtime);
+}
+
+static bool search_offer_fits(const struct search *search, const struct tables_offer *offer)
+{
+    const struct query *query = &search->query;
+    const struct catalog_node *node = &tables_node(search->catalog, offer->node)->pub;
+    int64_t size = tables_size(offer);
+    bool copy = offer->packed & TABLES_COPY;
+    if (!tables_shown(search->catalog, offer) || size < query->size_min || size > query->size_max)
+        return false;
+    if (query->kind != QUERY_ANY && copy != (query->kind == QUERY_COPY))
+        return false;
+    return query_node_fits(query, (struct str){node->name, node->name_len}, &node->id);
+}
+
+static void search_spend(struct search *search, uint32_t units)
+{
+    search->work -= units < search->work ? units : search->work;
+}
+
+static void search_match(struct search *search, uint32_t offer, enum query_fit fit)
+{
+    const struct tables_offer *at = tables_offer(search->catalog, offer);
+    if (!search_offer_fits(search, at))
+        return;
+    search->matched++;
+    search_keep(search, (struct search_found){search_rank(search, fit, at), offer});
+}
+
+static enum query_fit search_name_fit(const struct search *search, uint32_t name)
+{
+    const struct names *names = &search->catalog->names;
+    char path[P2P_PATH_MAX], folded[FOLD_SIZE(P2P_PATH_MAX)];
+    if (!query_ext_fits(&search->query, names_base(names, name)))
+        return QUERY_NO;
+    struct str text = names_path(names, name, path);
+    size_t len = fold_text(text, folded, sizeof(folded));
+    return query_fit(&search->query, text, (struct str){folded, len});
+}
+
+/* Looks at a name that may fit, and at its offers. */
+static void search_look_at(struct search *search, uint32_t name)
+{
+    const struct catalog *catalog = search->catalog;
+    search_spend(search, SEARCH_COST_NAME);
+    if (name == search->exact)
+        return;
+    enum query_fit fit = search_name_fit(search, name);
+    if (fit == QUERY_NO)
+        return;
+    uint32_t offer = names_at(&catalog->names, name)->offers, count = 0;
+    for (; offer && count < SEARCH_RANKED_MIN; count++) {
+        search_match(search, offer, fit);
+        offer = tables_offer(catalog, offer)->name_next;
+    }
+    search_spend(search, count / 2);
+}
+
+static void search_by_hash(struct search *search)
+{
+    struct query *query = &search->query;
+    struct names *names = &search->catalog->names;
+    uint32_t name = names_find(names, (struct str){query->whole, query->whole_len});
+    if (name == 0)
+        name = names_find(names, (struct str){query->rest, query->rest_len});
+    if (name)
+        search_look_at(search, name);
+    search->exact = name;
+    search->phase = SEARCH_FOLDERS;
+    if (query->only_exact)
+        search->phase = SEARCH_DONE;
+    else if (query->needle_len == 0)
+        search->phase = SEARCH_NAMES;
+}
+
+static void search_by_content(struct search *search)
+{
+    const struct catalog *catalog = search->catalog;
+    uint32_t content = offers_find_content(catalog, &search->query.content);
+    uint32_t offer = content ? tables_content(catalog, content)->first : 0;
+    for (; offer && search->matched <= SEARCH_RANKED_MIN;) {
+        search_match(search, offer, QUERY_EXACT);
+        offer = tables_offer(catalog, offer)->content_next;
+    }
+    search->phase = SEARCH_DONE;
+}
+
+/* The needle lies in the folder's text, or begins in it. folded is the folder, with its last slash.
+ */
+static bool search_folder_fits(const struct search *search, struct str folded)
+{
+    if (fold_find(folded, query_needle(&search->query), 0) >= 0)
+        return true;
+    return search->suffix.len > 0 && text_ends(folded, search->suffix);
+}
+
+static void search_take_folders(struct search *search, uint32_t page)
+{
+    const struct names *names = &search->catalog->names;
+    char folded[FOLD_SIZE(P2P_PATH_MAX)];
+    uint32_t owner;
+    bool wide;
+    size_t at = 0;
+    struct str text, bytes = texts_page(&names->texts, page, &wide);
+    search->folder_at = search->folder_count = 0;
+    while (texts_record(bytes, &at, &owner, &text)) {
+        size_t len = fold_text(text, folded, sizeof(folded));
+        if (search_folder_fits(search, (struct str){folded, len}))
+            search->folder[search->folder_count++] = owner;
+    }
+    search_spend(search, SEARCH_COST_PAGE);
+}
+
+/* The folder may have gone since its page was looked at, and its slot may be another's. */
+static bool search_folder_is_good(const struct search *search, uint32_t folder)
+{
+    const struct names *names = &search->catalog->names;
+    char folded[FOLD_SIZE(P2P_PATH_MAX)];
+    if (names_folder_at(names, folder)->count == 0)
+        return false;
+    size_t len = fold_text(names_folder_text(names, folder), folded, sizeof(folded));
+    return search_folder_fits(search, (struct str){folded, len});
+}
+
+static void search_walk(struct search *search)
+{
+    struct names *names = &search->catalog->names;
+    uint32_t name = 1;
+    while (name && search->work > 0 && search->matched < SEARCH_RANKED_MIN) {
+        name = names_walk_next(names, &search->walk);
+        if (name)
+            search_look_at(search, name);
+    }
+    if (name)
+        return;
+    names_walk_end(names, &search->walk);
+    search->walking = false;
+}
+
+/* True: a page that may hold something is in hand (search->page - 1). */
+static bool search_next_page(struct search *search, enum texts_kind kind)
+{
+    const struct texts *texts = &search->catalog->names.texts;
+    while (search->page < texts->fresh && search->work > 0) {
+        uint32_t page = search->page++;
+        if (page % SEARCH_SIGNS_PER_UNIT == 0)
+            search->work--;
+        if (texts_may_hold(texts, page, kind, &search->filter) ||
+            (search->suffix.len > 0 && texts_may_hold(texts, page, kind, &search->suffix_filter)))
+            return true;
+    }
+    return false;
+}
+
+static void search_folders(struct search *search)
+{
+    if (search->walking) {
+        search_walk(search);
+    } else if (search->folder_at < search->folder_count) {
+        uint32_t folder = search->folder[search->folder_at++];
+        search->walking = search_folder_is_good(search, folder);
+        if (search->walking)
+            names_walk_begin(&search->catalog->names, &search->walk, folder);
+    } else if (search_next_page(search, TEXTS_FOLDER)) {
+        search_take_folders(search, search->page - 1);
+    } else if (search->page >= search->catalog->names.texts.fresh) {
+        search->page = 0;
+        bool slash = text_find(query_needle(&search->query), '/') >= 0;
+        search->phase = slash ? SEARCH_DONE : SEARCH_NAMES;
+    }
+}
+
+/* A name that has the needle itself: unless its folder has it too, which was looked at before. */
+static void search_name(struct search *search, uint32_t name)
+{
+    const struct names *names = &search->catalog->names;
+    struct str needle = query_needle(&search->query);
+    char folded[FOLD_SIZE(P2P_PATH_MAX)];
+    if (needle.len > 0) {
+        struct str folder = names_folder_text(names, names_at(names, name)->folder);
+        size_t len = fold_text(folder, folded, sizeof(folded));
+        if (fold_find((struct str){folded, len}, needle, 0) >= 0)
+            return;
+    }
+    search_look_at(search, name);
+}
+
+/* Names of a page with other letters than ASCII are folded one by one. */
+static void search_wide_page(struct search *search, struct str page)
+{
+    struct str text, needle = query_needle(&search->query);
+    char folded[FOLD_SIZE(P2P_PART_MAX)];
+    uint32_t name;
+    size_t at = 0;
+    while (texts_record(page, &at, &name, &text)) {
+        size_t len = fold_text(text, folded, sizeof(folded));
+        if (needle.len == 0 || fold_find((struct str){folded, len}, needle, 0) >= 0)
+            search_name(search, name);
+    }
+    search_spend(search, SEARCH_COST_PAGE);
+}
+
+/* An ASCII page is folded and looked through as a whole; hits outside of a text mean nothing. */
+static void search_ascii_page(struct search *search, struct str page)
+{
+    struct str text, needle = query_needle(&search->query);
+    char folded[TEXTS_PAGE];
+    uint32_t name;
+    size_t at = 0;
+    fold_ascii(page.ptr, folded, page.len);
+    struct str all = {folded, page.len};
+    ptrdiff_t hit = fold_find(all, needle, 0);
+    while (hit >= 0 && texts_record(page, &at, &name, &text)) {
+        ptrdiff_t begin = text.ptr - page.ptr;
+        if (hit < begin)
+            hit = fold_find(all, needle, (size_t)begin);
+        if (hit >= 0 && (size_t)hit + needle.len <= (size_t)begin + text.len)
+            search_name(search, name);
+    }
+    search_spend(search, SEARCH_COST_PAGE);
+}
+
+static void search_names(struct search *search)
+{
+    if (!search_next_page(search, TEXTS_BASE)) {
+        if (search->page >= search->catalog->names.texts.fresh)
+            search->phase = SEARCH_DONE;
+        return;
+    }
+    bool wide;
+    struct str page = texts_page(&search->catalog->names.texts, search->page - 1, &wide);
+    if (wide || search->query.needle_len == 0)
+        search_wide_page(search, page);
+    else
+        search_ascii_page(search, page);
+}
+
+bool search_step(struct search *search, uint32_t max_work)
+{
+    search->work = max_work;
+    while (search->phase != SEARCH_DONE && search->work > 0) {
+        if (search->matched >= SEARCH_RANKED_MIN)
+            search->phase = SEARCH_DONE;
+        else if (search->phase == SEARCH_BY_HASH && search->query.by_content)
+            search_by_content(search);
+        else if (search->phase == SEARCH_BY_HASH)
+            search_by_hash(search);
+        else if (search->phase == SEARCH_FOLDERS)
+            search_folders(search);
+        else
+            search_names(search);
+        if (search->phase == SEARCH_DONE)
+            search_sort(search);
+    }
+    return search->phase != SEARCH_DONE;
+}
+
+/* The needle's part up to its last slash, when a name may hold what follows. */
+static void search_set_filters(struct search *search)
+{
+    struct str needle = query_needle(&search->query);
+    size_t head = (size_t)(text_find_last(needle, '/') + 1);
+    texts_filter_init(&search->filter, needle);
+    if (head > 0 && head < needle.len && !search->query.is_glob) {
+        search->suffix = text_first(needle, head);
+        texts_filter_init(&search->suffix_filter, search->suffix);
+    }
+}
+
+static int search_take(struct catalog *catalog, uint32_t limit, struct search **out)
+{
+    uint32_t slot = pool_take(&catalog->searches);
+    *out = NULL;
+    if (slot == 0)
+        return -P2P_EBUSY;
+    struct search *search = pool_at(&catalog->searches, slot);
+    search->catalog = catalog;
+    search->slot = slot;
+    search->limit = limit < P2P_RESULTS_MAX ? limit : P2P_RESULTS_MAX;
+    *out = search;
+    return 0;
+}
+
+int search_open(struct catalog *catalog, struct str text, uint32_t limit, int64_t wall_s,
+                struct search **out, const char **out_fault)
+{
+    *out_fault = NULL;
+    int rc = search_take(catalog, limit, out);
+    if (rc != 0)
+        return rc;
+    rc = query_parse(&(*out)->query, text, out_fault);
+    if (rc != 0) {
+        search_close(*out);
+        *out = NULL;
+        return rc;
+    }
+    (*out)->wall_s = wall_s;
+    search_set_filters(*out);
+    return 0;
+}
+
+int search_open_content(struct catalog *catalog, const struct record_content *content,
+                        uint32_t limit, struct search **out)
+{
+    int rc = search_take(catalog, limit, out);
+    if (rc != 0)
+        return rc;
+    (*out)->query.size_max = P2P_FILE_MAX;
+    (*out)->query.by_content = true;
+    (*out)->query.content = *content;
+    return 0;
+}
+
+/* The offer may have gone since it was found, and its slot may be another's. */
+static bool search_still_fits(const struct search *search, uint32_t offer)
+{
+    const struct tables_offer *at = tables_offer(search->catalog, offer);
+    if (at->name == 0 || !search_offer_fits(search, at))
+        return false;
+    if (!search->query.by_content)
+        return search_name_fit(search, at->name) != QUERY_NO;
+    return at->content && memcmp(&tables_content(search->catalog, at->content)->sha256,
+                                 &search->query.content, sizeof(struct record_content)) == 0;
+}
+
+int search_next(struct search *search, struct lookup_offer *out)
+{
+    while (search->found_at < search->found_count) {
+        uint32_t offer = search->found[search->found_at++].offer;
+        if (search_still_fits(search, offer)) {
+            lookup_read(search->catalog, offer, out);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+bool search_truncated(const struct search *search)
+{
+    return search->matched > search->found_count;
+}
+
+void search_close(struct search *search)
+{
+    if (!search)
+        return;
+    if (search->walking)
+        names_walk_end(&search->catalog->names, &search->walk);
+    pool_give(&search->catalog->searches, search->slot);
+}
