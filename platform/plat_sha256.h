@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The SHA-256 block function (FIPS 180-4), picked at run time: SHA-NI, ARMv8 instructions, or plain C. Any thread. */
+/* The SHA-256 block function (FIPS 180-4), picked at run time: SHA-NI, ARMv8 instructions, or plain
+ * C. Any thread. */
 #ifndef PLAT_SHA256_H
 #define PLAT_SHA256_H
 
@@ -8,8 +9,8 @@
 
 /* Feeds count blocks of 64 bytes into state. */
 void plat_sha256_blocks(uint32_t state[static 8], const uint8_t *bytes, size_t count);
-/* The same for two independent messages of count blocks each, interleaved: 1.9 times the speed where there are
- * SHA instructions, the same speed elsewhere. */
+/* The same for two independent messages of count blocks each, interleaved: 1.9 times the speed
+ * where there are SHA instructions, the same speed elsewhere. */
 void plat_sha256_blocks2(uint32_t a[static 8], const uint8_t *bytes_a, uint32_t b[static 8],
                          const uint8_t *bytes_b, size_t count);
 /* "sha-ni", "armv8" or "c". */
