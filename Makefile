@@ -112,7 +112,7 @@ DEPS_INCLUDE := -isystem $(DEPS_OUT)/src/yyjson/src -isystem $(DEPS_OUT)/src/lib
 YYJSON_FLAGS := -DYYJSON_DISABLE_NON_STANDARD=1 -DYYJSON_DISABLE_UTILS=1 -DYYJSON_DISABLE_FAST_FP_CONV=1 \
     -DYYJSON_DISABLE_INCR_READER=1
 INIH_FLAGS := -DINI_USE_STACK=1 -DINI_HANDLER_LINENO=1 -DINI_ALLOW_MULTILINE=0 -DINI_STOP_ON_FIRST_ERROR=0 \
-    -DINI_MAX_LINE=4096 -DINI_ALLOW_BOM=1
+    -DINI_MAX_LINE=4096 -DINI_ALLOW_BOM=1 -DINI_ALLOW_INLINE_COMMENTS=0
 DEPS_FLAGS := $(YYJSON_FLAGS) $(INIH_FLAGS)
 INCLUDE := -I. -Isrc $(DEPS_INCLUDE) $(DEPS_FLAGS)
 SPECS := $(if $(MUSL),-specs=$(DEPS_OUT)/$(TARGET)/musl-gcc.specs)
@@ -225,9 +225,15 @@ _archive:
 	    [ "$$objs" != "$$(cat $(O)/libp2p.list 2>/dev/null)" ]; then \
 	    rm -f $(O)/libp2p.a; ar rcs $(O)/libp2p.a $$objs && echo "$$objs" >$(O)/libp2p.list; fi
 
-$(O)/unit/%: $(O)/obj/test/unit/%.o $(O)/libp2p.a
+# What several unit tests share (worlds, simulators); a test links what it calls.
+SIM_OBJ := $(patsubst %.c,$(O)/obj/%.o,$(wildcard test/sim/*.c))
+
+$(O)/libsim.a: $(SIM_OBJ)
+	@rm -f $@; ar rcs $@ $^
+
+$(O)/unit/%: $(O)/obj/test/unit/%.o $(O)/libsim.a $(O)/libp2p.a
 	@mkdir -p $(dir $@)
-	$(call say,LD,$@)$(compile) $(LDFLAGS) -o $@ $< $(O)/libp2p.a $(LLHTTP) -lcmocka -lpthread
+	$(call say,LD,$@)$(compile) $(LDFLAGS) -o $@ $< $(O)/libsim.a $(O)/libp2p.a $(LLHTTP) -lcmocka -lpthread
 
 _unit_binaries: $(UNIT_BIN)
 	@:

@@ -11,18 +11,20 @@ struct bucket {
     int64_t at_us;
 };
 
+/* Full at the start. burst is at least one token. */
 void bucket_init(struct bucket *bucket, uint64_t rate, uint64_t burst, int64_t now_us);
-/* How many of wanted tokens may be used now (0: none). */
+/* How many of wanted tokens may be used now (0: none). Takes none. */
 uint64_t bucket_allow(struct bucket *bucket, uint64_t wanted, int64_t now_us);
 /* Takes tokens; may overdraw. */
 void bucket_take(struct bucket *bucket, uint64_t used);
 /* Milliseconds until at least one token is there, 0 when there is. */
 int64_t bucket_wait_ms(struct bucket *bucket, int64_t now_us);
 
-/* An average rate per second over the last few seconds (for progress and for holders). */
+/* An average rate per second over the last few seconds (for progress and for holders): each second
+ * counts half as much as the one after it. */
 struct bucket_meter {
     uint64_t total, window;
-    int64_t start_us, window_us;
+    int64_t start_us; /* of the window */
     double rate;
 };
 void bucket_meter_init(struct bucket_meter *meter, int64_t now_us);

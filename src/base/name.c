@@ -154,7 +154,8 @@ bool name_is_glob(struct str pattern)
 bool name_is_ignored(struct str patterns, struct str path)
 {
     struct str pattern;
-    while (text_split(&patterns, ' ', &pattern)) {
+    while (text_split(&patterns, ',', &pattern)) {
+        pattern = text_trim(pattern);
         bool whole = text_find(pattern, '/') >= 0;
         if (pattern.len > 0 && name_glob(pattern, whole ? path : name_base(path)))
             return true;

@@ -25,8 +25,8 @@ struct str name_extension(struct str path);
 bool name_glob(struct str pattern, struct str text);
 /* True when pattern has one of * ? [. */
 bool name_is_glob(struct str pattern);
-/* True when one of the patterns (separated by spaces) matches the base, or with a "/" in it the
- * whole path. */
+/* True when one of the patterns (a list by comma, items trimmed, as in the settings) matches the
+ * base, or with a "/" in it the whole path. */
 bool name_is_ignored(struct str patterns, struct str path);
 
 /* Folds a character for search: case of Latin, Greek, Cyrillic, Armenian; others unchanged. */
