@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* One download at a time: holders, chains, plan and proof on the loop thread; bytes on transfer
+ * workers (lane.h), which receive, hash and write pieces and post back where they led. It ends with
+ * the file whole under its name, or with nothing under it. Loop thread. */
+#ifndef TRANSFER_H
+#define TRANSFER_H
+
+#include "node/directory.h"
+#include "run/worker.h"
+#include "wire/record.h"
+
+enum { TRANSFER_HOLDERS_MAX = 64 };
+
+struct transfer;
+
+struct transfer_config {
+    struct loop *loop;
+    struct client_pool *pool;    /* of the loop: chains, bitmaps */
+    struct directory *directory; /* asked for holders, again and again while it runs */
+    struct worker
+        *workers; /* for transfers; initialised, not started yet: buffers are carved for them */
+    int worker_count;
+    struct worker *background; /* fsync, rename */
+    int connections;           /* most connections to one holder */
+    uint64_t min_free;         /* bytes that must stay free on the disk */
+    struct record_id self;     /* a holder with this id is left out */
+    size_t memory;             /* bytes of the arena, for buffers and tables */
+};
+
+struct transfer_want {
+    struct record_content content;
+    int64_t size; /* as the index says; unproven */
+    int64_t mtime;
+    bool executable;
+    int folder;       /* where the file goes; stays the caller's */
+    const char *name; /* its name there, checked by the name rule; stays the caller's */
+    bool replace;     /* an existing file of that name may go */
+    /* Once, when nothing of the download is in use any more. result: 0; -P2P_ENOTFOUND: no holder;
+     * -P2P_EVERIFY: bytes failed from every holder; -P2P_EUNREACH, -P2P_ENOSPC, -P2P_EEXIST,
+     * -P2P_EINUSE …; -P2P_EAGAIN: stopped by transfer_stop. reason: a sentence for people, NULL
+     * after 0. */
+    void (*done)(void *ctx, int result, const char *reason);
+    void *ctx;
+};
+
+enum transfer_phase {
+    TRANSFER_IDLE,
+    TRANSFER_FINDING,
+    TRANSFER_RUNNING,
+    TRANSFER_FINISHING,
+    TRANSFER_STOPPING
+};
+
+struct transfer_source {
+    struct record_id id;
+    char name[P2P_NODE_NAME_MAX + 1];
+    struct plat_addr addr;
+    uint64_t bytes; /* of pieces that were right */
+    bool blamed, failed;
+};
+
+struct transfer_progress {
+    enum transfer_phase phase;
+    int64_t size, done; /* bytes consistent and written */
+    uint64_t wasted;    /* bytes received for nothing */
+    uint32_t retries;   /* pieces asked for again */
+    double rate;        /* bytes/s over the last seconds */
+    int64_t elapsed_ms;
+    int sources; /* that gave bytes, or were blamed */
+    struct transfer_source source[TRANSFER_HOLDERS_MAX];
+};
+
+/* Carves buffers and tables. 0 or -P2P_EFULL. */
+int transfer_init(struct transfer **out, struct arena *arena, const struct transfer_config *config);
+/* Starts a download; none may be under way. 0: done will come; else it could not begin
+ * (-P2P_ETOOBIG: more pieces than the memory has room for) and done does not come. */
+int transfer_start(struct transfer *transfer, const struct transfer_want *want);
+/* Adds a holder (a line of sources or of search). Left out when known, blamed, self, or one too
+ * many. */
+void transfer_add_holder(struct transfer *transfer, const struct record_result *holder);
+void transfer_progress(struct transfer *transfer, struct transfer_progress *out);
+/* Ends it early: done comes with -P2P_EAGAIN when connections and buffers are free again. keep: the
+ * .part stays for a later download. */
+void transfer_stop(struct transfer *transfer, bool keep);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Progress for people. The line is made for the width of the terminal and never wraps: the name
+ * gives way first. */
+#include "ui/progress.h"
+
+#include "base/text.h"
+#include "platform/plat.h"
+
+#include <stdio.h>
+
+enum { LINE_SIZE = 512, WIDTH_MIN = 20, BAR_WIDTH = 20 };
+
+static int active_sources(const struct transfer_progress *progress)
+{
+    int count = 0;
+
+    for (int i = 0; i < progress->sources; i++) {
+        count += progress->source[i].bytes > 0 && !progress->source[i].blamed;
+    }
+    return count;
+}
+
+static void put_figures(struct buf *buf, const struct transfer_progress *progress)
+{
+    int64_t left = progress->size - progress->done;
+    int percent = progress->size > 0 ? (int)(progress->done * 100 / progress->size) : 100;
+
+    buf_printf(buf, " %3d%%  ", percent);
+    buf_put_size(buf, (uint64_t)progress->done);
+    buf_put_text(buf, " of ");
+    buf_put_size(buf, (uint64_t)progress->size);
+    if (progress->phase == TRANSFER_FINDING) {
+        buf_put_text(buf, "  looking for holders");
+    } else if (progress->phase == TRANSFER_FINISHING) {
+        buf_put_text(buf, "  writing to the disk");
+    } else if (progress->rate >= 1) {
+        buf_put_text(buf, "  ");
+        buf_put_size(buf, (uint64_t)progress->rate);
+        buf_put_text(buf, "/s  ");
+        buf_put_duration(buf, (int64_t)((double)left * 1000 / progress->rate));
+        buf_put_text(buf, " left");
+    }
+    int sources = active_sources(progress);
+    if (sources > 0) {
+        buf_printf(buf, "  %d source%s", sources, sources == 1 ? "" : "s");
+    }
+}
+
+void progress_format(struct buf *out, const char *name, const struct transfer_progress *progress,
+                     int width)
+{
+    char figures[LINE_SIZE], shown[LINE_SIZE];
+    struct buf right = buf_on(figures, sizeof figures);
+    struct buf left = buf_on(shown, sizeof shown);
+
+    put_figures(&right, progress);
+    buf_put_shown(&left, text_from(name));
+    int room = width - 1 - (int)right.len;
+    if (room < 4) {
+        buf_put(out, text_first(buf_str(&right), (size_t)(width > 1 ? width - 1 : 0)));
+        return;
+    }
+    struct str cut = buf_str(&left);
+    if (cut.len > (size_t)room) {
+        cut = text_first(cut, (size_t)room - 2);
+        buf_put(out, cut);
+        buf_put_text(out, "..");
+    } else {
+        buf_put(out, cut);
+    }
+    buf_put(out, buf_str(&right));
+}
+
+void progress_show(const char *name, const struct transfer_progress *progress)
+{
+    char line[LINE_SIZE];
+    struct buf buf = buf_on(line, sizeof line);
+    int width = plat_terminal_width(2);
+
+    progress_format(&buf, name, progress, width < WIDTH_MIN ? WIDTH_MIN : width);
+    fprintf(stderr, "\r%.*s\033[K", (int)buf.len, buf.ptr);
+    fflush(stderr);
+}
+
+void progress_clear(void)
+{
+    fprintf(stderr, "\r\033[K");
+    fflush(stderr);
+}
+
+static void put_source(struct buf *buf, const struct transfer_source *source, int64_t size)
+{
+    char addr[ADDR_TEXT_MAX];
+
+    buf_put_text(buf, "  ");
+    buf_put_shown(
+        buf, text_from(source->name[0] != 0 ? source->name : addr_format(&source->addr, addr)));
+    buf_put_text(buf, ": ");
+    buf_put_size(buf, source->bytes);
+    if (size > 0) {
+        buf_printf(buf, " (%d%%)", (int)((int64_t)source->bytes * 100 / size));
+    }
+    if (source->blamed) {
+        buf_put_text(buf, ", sent wrong bytes");
+    }
+    buf_put_char(buf, '\n');
+}
+
+void progress_summary(const char *name, const struct transfer_progress *progress)
+{
+    char text[8192];
+    struct buf buf = buf_on(text, sizeof text);
+    int64_t ms = progress->elapsed_ms > 0 ? progress->elapsed_ms : 1;
+
+    buf_put_shown(&buf, text_from(name));
+    buf_put_text(&buf, ": ");
+    buf_put_size(&buf, (uint64_t)progress->size);
+    buf_put_text(&buf, " in ");
+    buf_put_duration(&buf, progress->elapsed_ms);
+    buf_put_text(&buf, ", ");
+    buf_put_size(&buf, (uint64_t)((double)progress->size * 1000 / (double)ms));
+    buf_put_text(&buf, "/s, SHA-256 verified\n");
+    for (int i = 0; i < progress->sources; i++) {
+        put_source(&buf, &progress->source[i], progress->size);
+    }
+    if (progress->wasted > 0) {
+        buf_put_text(&buf, "  wasted: ");
+        buf_put_size(&buf, progress->wasted);
+        buf_printf(&buf, ", %u pieces asked for again\n", progress->retries);
+    }
+    fwrite(buf.ptr, 1, buf.len, stderr);
+}
