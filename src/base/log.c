@@ -105,7 +105,7 @@ static bool log_tell_dropped(void)
     if (dropped == 0)
         return true;
     log_put_head(&line, LOG_WARN, "log");
-    buf_printf(&line, "%u lines were dropped because nobody read them", dropped);
+    buf_printf(&line, "lines dropped because nobody read them: %u", dropped);
     if (log_write(&line))
         return true;
     atomic_fetch_add(&log_unread, dropped);
@@ -156,7 +156,7 @@ bool log_pass(struct log_gate *gate, int64_t interval_ms)
         return false;
     }
     if (gate->dropped > 0)
-        log_line(LOG_INFO, "log", "%u lines like the next one were left out",
+        log_line(LOG_INFO, "log", "lines like the next one that were left out: %u",
                  (unsigned)gate->dropped);
     gate->next_ms = now + interval_ms;
     gate->dropped = 0;

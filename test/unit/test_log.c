@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* The log: what a line looks like, and that nothing that does not read can stop it. Each test logs
+ * into a pipe of its own; that log_line comes back at all is the proof that it does not wait (a
+ * full pipe would hold it for ever). */
+#include "base/log.h"
+
+#include "base/text.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static int in;
+
+static void open_pipe(enum log_level level)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    in = fds[0];
+    assert_int_equal(fcntl(in, F_SETFL, O_NONBLOCK), 0);
+    log_open(fds[1], level);
+    /* What was inherited must go on to block: it is shared with others. */
+    assert_int_equal(fcntl(fds[1], F_GETFL) & O_NONBLOCK, 0);
+}
+
+/* What has arrived. */
+static const char *arrived(void)
+{
+    static char text[1 << 20];
+    size_t len = 0;
+    ssize_t got;
+    while ((got = read(in, text + len, sizeof(text) - 1 - len)) > 0)
+        len += (size_t)got;
+    text[len] = '\0';
+    return text;
+}
+
+/* The line behind its time. */
+static const char *behind_time(const char *line)
+{
+    static const char form[] = "dddd-dd-dd dd:dd:dd ";
+    for (size_t i = 0; form[i]; i++) {
+        bool good = form[i] == 'd' ? line[i] >= '0' && line[i] <= '9' : line[i] == form[i];
+        if (!good)
+            fail_msg("no time: %s", line);
+    }
+    return line + strlen(form);
+}
+
+static void test_form(void **state)
+{
+    (void)state;
+    open_pipe(LOG_INFO);
+    log_line(LOG_INFO, "index", "node %s joined with %d offers", "kitchen", 12);
+    assert_string_equal(behind_time(arrived()),
+                        "info  index: node kitchen joined with 12 offers\n");
+    log_line(LOG_ERROR, "share", "x");
+    assert_string_equal(behind_time(arrived()), "error share: x\n");
+    log_line(LOG_DEBUG, "share", "x");
+    assert_string_equal(arrived(), "");
+    log_set_level(LOG_DEBUG);
+    assert_true(log_is_on(LOG_DEBUG));
+    log_line(LOG_DEBUG, "share", "x");
+    assert_string_equal(behind_time(arrived()), "debug share: x\n");
+    log_set_level(LOG_ERROR);
+    log_line(LOG_WARN, "share", "x");
+    assert_string_equal(arrived(), "");
+}
+
+static void test_foreign_text(void **state)
+{
+    (void)state;
+    open_pipe(LOG_INFO);
+    log_line(LOG_INFO, "x", "%s", "a\nb\x1b[2J\xff\xe2\x80\xae\xc3\xa9");
+    assert_string_equal(behind_time(arrived()), "info  x: a\\nb\\x1b[2J\\xff\\u202e\xc3\xa9\n");
+}
+
+static void test_long_line(void **state)
+{
+    static char text[3000];
+    (void)state;
+    open_pipe(LOG_INFO);
+    memset(text, 'a', sizeof(text) - 1);
+    log_line(LOG_INFO, "x", "%s", text);
+    size_t len = strlen(arrived());
+    assert_in_range(len, 950, 1001);
+    memset(text, '\n', sizeof(text) - 1);
+    log_line(LOG_INFO, "x", "%s", text);
+    const char *line = arrived();
+    assert_in_range(strlen(line), 950, 1001);
+    assert_true(text_ends(text_from(line), STR("\\n\n")));
+}
+
+static void test_full_pipe(void **state)
+{
+    (void)state;
+    open_pipe(LOG_INFO);
+    uint64_t before = log_dropped();
+    for (int i = 0; i < 5000; i++)
+        log_line(LOG_INFO, "x", "line %04d, long enough to fill any pipe sooner or later", i);
+    uint64_t dropped = log_dropped() - before;
+    assert_true(dropped > 0 && dropped < 5000);
+    const char *text = arrived();
+    size_t lines = 0;
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines + dropped, 5000);
+    log_line(LOG_INFO, "x", "again");
+    char wanted[128];
+    snprintf(wanted, sizeof(wanted), "warn  log: lines dropped because nobody read them: %llu\n",
+             (unsigned long long)dropped);
+    text = arrived();
+    assert_true(text_begins(text_from(behind_time(text)), text_from(wanted)));
+    assert_true(text_ends(text_from(text), STR("info  x: again\n")));
+}
+
+static void test_closed_pipe(void **state)
+{
+    (void)state;
+    open_pipe(LOG_INFO);
+    close(in);
+    uint64_t before = log_dropped();
+    log_line(LOG_INFO, "x", "nobody");
+    assert_int_equal(log_dropped() - before, 1);
+}
+
+static void test_full_socket(void **state)
+{
+    int fds[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    log_open(fds[1], LOG_INFO);
+    uint64_t before = log_dropped();
+    for (int i = 0; i < 50000 && log_dropped() == before; i++)
+        log_line(LOG_INFO, "x", "line %d, long enough to fill any socket sooner or later", i);
+    assert_true(log_dropped() > before);
+    assert_int_equal(fcntl(fds[1], F_GETFL) & O_NONBLOCK, 0);
+    close(fds[0]);
+}
+
+/* A terminal stopped with Ctrl-S. */
+static void test_stopped_terminal(void **state)
+{
+    (void)state;
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0)
+        skip();
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(slave >= 0);
+    log_open(slave, LOG_INFO);
+    assert_int_equal(fcntl(slave, F_GETFL) & O_NONBLOCK, 0);
+    assert_int_equal(tcflow(slave, TCOOFF), 0);
+    uint64_t before = log_dropped();
+    log_line(LOG_INFO, "x", "stopped");
+    assert_int_equal(log_dropped() - before, 1);
+    assert_int_equal(tcflow(slave, TCOON), 0);
+    log_line(LOG_INFO, "x", "goes on");
+    char text[512];
+    ssize_t got = read(master, text, sizeof(text) - 1);
+    assert_true(got > 0);
+    text[got] = '\0';
+    assert_non_null(strstr(text, "warn  log: lines dropped because nobody read them: "));
+    /* A terminal that nobody reads. */
+    before = log_dropped();
+    for (int i = 0; i < 5000; i++)
+        log_line(LOG_INFO, "x", "line %d, long enough to fill any terminal sooner or later", i);
+    assert_true(log_dropped() > before);
+    close(slave);
+    close(master);
+}
+
+static void test_gate(void **state)
+{
+    struct log_gate gate = {0};
+    (void)state;
+    open_pipe(LOG_INFO);
+    assert_true(log_pass(&gate, 1000000));
+    for (int i = 0; i < 7; i++)
+        assert_false(log_pass(&gate, 1000000));
+    assert_string_equal(arrived(), "");
+    gate.next_ms = 0;
+    assert_true(log_pass(&gate, 1000000));
+    assert_string_equal(behind_time(arrived()),
+                        "info  log: lines like the next one that were left out: 7\n");
+    assert_int_equal(gate.dropped, 0);
+}
+
+static void *log_many(void *name)
+{
+    for (int i = 0; i < 200; i++)
+        log_line(LOG_INFO, name, "a line of which no byte may end up in another one");
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    pthread_t threads[4];
+    static char names[4][2] = {"a", "b", "c", "d"};
+    int lines = 0;
+    (void)state;
+    open_pipe(LOG_INFO);
+    uint64_t before = log_dropped();
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, log_many, names[i]), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    struct str rest = text_from(arrived()), line;
+    while (text_split(&rest, '\n', &line)) {
+        assert_int_equal(line.len,
+                         20 + strlen("info  a: a line of which no byte may end up in another one"));
+        lines++;
+    }
+    assert_int_equal((uint64_t)lines + log_dropped() - before, 800);
+}
+
+static void test_time(void **state)
+{
+    static const struct {
+        int64_t unix_s;
+        const char *expected;
+    } rows[] = {
+        {0, "1970-01-01 00:00:00"},
+        {951782399, "2000-02-28 23:59:59"},
+        {951782400, "2000-02-29 00:00:00"},
+        {951868800, "2000-03-01 00:00:00"},
+        {1769860800, "2026-01-31 12:00:00"},
+        {1798761599, "2026-12-31 23:59:59"},
+        {1798761600, "2027-01-01 00:00:00"},
+        {4107542400, "2100-03-01 00:00:00"},
+        {253402300799, "9999-12-31 23:59:59"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char memory[32];
+        struct buf buf = buf_on(memory, sizeof(memory));
+        log_put_time(&buf, rows[i].unix_s);
+        if (!text_is(buf_str(&buf), rows[i].expected))
+            fail_msg("%s: %.*s", rows[i].expected, (int)buf.len, buf.ptr);
+    }
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    for (int i = P2P_EINVAL; i <= P2P_EBUSY; i++) {
+        assert_string_not_equal(log_error(i), "unknown error");
+        assert_ptr_equal(log_error(i), log_error(-i));
+    }
+    assert_string_equal(log_error(-9999), "unknown error");
+    assert_string_equal(log_error(-P2P_ENOSPC), "the disk is full");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_form),
+        cmocka_unit_test(test_foreign_text),
+        cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_full_pipe),
+        cmocka_unit_test(test_closed_pipe),
+        cmocka_unit_test(test_full_socket),
+        cmocka_unit_test(test_stopped_terminal),
+        cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_errors),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
