@@ -22,17 +22,6 @@
 
 static int in;
 
-static void open_pipe(enum log_level level)
-{
-    int fds[2];
-    assert_int_equal(pipe(fds), 0);
-    in = fds[0];
-    assert_int_equal(fcntl(in, F_SETFL, O_NONBLOCK), 0);
-    log_open(fds[1], level);
-    /* What was inherited must go on to block: it is shared with others. */
-    assert_int_equal(fcntl(fds[1], F_GETFL) & O_NONBLOCK, 0);
-}
-
 /* What has arrived. */
 static const char *arrived(void)
 {
@@ -43,6 +32,20 @@ static const char *arrived(void)
         len += (size_t)got;
     text[len] = '\0';
     return text;
+}
+
+static void open_pipe(enum log_level level)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    in = fds[0];
+    assert_int_equal(fcntl(in, F_SETFL, O_NONBLOCK), 0);
+    log_open(fds[1], level);
+    /* What was inherited must go on to block: it is shared with others. */
+    assert_int_equal(fcntl(fds[1], F_GETFL) & O_NONBLOCK, 0);
+    /* Takes the word of what earlier tests dropped. */
+    log_line(LOG_ERROR, "x", "begin");
+    arrived();
 }
 
 /* The line behind its time. */
