@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MIT */
+/* Joins and updates. The first line says who and at which (epoch, seq); the others go into a
+ * transaction of the catalog, which is committed when the body is complete and aborted when it is
+ * not. A join by a second user of a living id is found by connecting back to the first one while
+ * the lines come; the answer waits for that. Big commits go on in the role's task, and the answer
+ * waits for them too. Loop thread. */
+#include "index/announce.h"
+
+#include "base/addr.h"
+#include "catalog/lookup.h"
+#include "index/probe.h"
+
+#include <string.h>
+
+enum {
+    ANNOUNCE_WORK = 1000, /* offers in a slice: well under a millisecond */
+    ANNOUNCE_STALE_SIZE =
+        6144, /* names of stale copies in an answer; a node checks each copy after a join anyway */
+    ANNOUNCE_PER_ADDRESS = ROLE_ANNOUNCES / 4 /* so that nobody takes all; loopback is free */
+};
+
+enum announce_state {
+    ANNOUNCE_FREE,
+    ANNOUNCE_FIRST,  /* the line that says who */
+    ANNOUNCE_LINES,  /* offers or changes, into the open transaction */
+    ANNOUNCE_ASKING, /* the body is complete; whether the id lives elsewhere is being asked */
+    ANNOUNCE_COMMITTING,
+    ANNOUNCE_IGNORED /* an update that is known already: its lines are not read */
+};
+
+struct announce {
+    struct index_role *role;
+    struct exchange *exchange; /* NULL: the sender is gone, the commit goes on */
+    struct record_id id;
+    struct catalog_node *node; /* while the transaction is open or busy */
+    struct announce *next;     /* of role->committing */
+    struct probe probe;        /* of the first user of this id */
+    struct plat_addr source, claimed[MEMBER_CLAIMS];
+    uint64_t lines, accepted, refused, deleted;
+    enum announce_state state;
+    bool is_join, is_taken; /* the first user answered */
+    uint8_t claim_count;
+    struct buf stale;
+    char stale_bytes[ANNOUNCE_STALE_SIZE];
+};
+
+int announce_init(struct index_role *role, struct arena *arena)
+{
+    return pool_init(&role->announces, arena, sizeof(struct announce), ROLE_ANNOUNCES);
+}
+
+/* ---- begin and end of an announce ---- */
+
+static uint32_t announce_count_from(struct index_role *role, const struct plat_addr *peer)
+{
+    uint32_t count = 0;
+    for (uint32_t slot = 1; slot <= role->announces.fresh; slot++) {
+        const struct announce *a = pool_at(&role->announces, slot);
+        count += a->state != ANNOUNCE_FREE && addr_same_ip(&a->source, peer);
+    }
+    return count;
+}
+
+static void announce_begin(struct exchange *exchange, struct index_role *role, bool is_join)
+{
+    struct record_id id;
+    if (!role_bearer(role, exchange, &id))
+        return;
+    bool greedy = !addr_is_loopback(&exchange->peer) &&
+                  announce_count_from(role, &exchange->peer) >= ANNOUNCE_PER_ADDRESS;
+    uint32_t slot = greedy ? 0 : pool_take(&role->announces);
+    if (!slot) {
+        role_refuse(role, exchange, 503, "too many nodes announce at once", "come again");
+        return;
+    }
+    struct announce *a = pool_at(&role->announces, slot);
+    a->role = role;
+    a->exchange = exchange;
+    a->id = id;
+    a->source = exchange->peer;
+    a->state = ANNOUNCE_FIRST;
+    a->is_join = is_join;
+    a->stale = buf_on(a->stale_bytes, sizeof(a->stale_bytes));
+    exchange->user = a;
+}
+
+void announce_begin_join(struct exchange *exchange, void *role)
+{
+    announce_begin(exchange, role, true);
+}
+
+void announce_begin_update(struct exchange *exchange, void *role)
+{
+    announce_begin(exchange, role, false);
+}
+
+/* The transaction is still this one's: a leave, a loss or a newer join may have ended it. */
+static bool announce_is_open(struct announce *a)
+{
+    return a->node && catalog_find_node(a->role->catalog, &a->id) == a->node && a->node->open &&
+           member_of(a->role, a->node)->announce == a;
+}
+
+/* Undoes what is open. A node that came with this join only goes altogether. */
+static void announce_abort(struct announce *a)
+{
+    struct index_role *role = a->role;
+    probe_cancel(&a->probe);
+    if (announce_is_open(a)) {
+        member_of(role, a->node)->announce = NULL;
+        catalog_abort(role->catalog, a->node);
+        if (a->node->epoch == 0 && a->node->state == RECORD_HEARSAY)
+            member_forget(role, a->node);
+        role_wake_catalog(role);
+    }
+    a->node = NULL;
+}
+
+/* The exchange, if there still is one, was answered. */
+static void announce_free(struct announce *a)
+{
+    announce_abort(a);
+    if (a->exchange)
+        a->exchange->user = NULL;
+    a->state = ANNOUNCE_FREE;
+    pool_give(&a->role->announces, pool_slot(&a->role->announces, a));
+}
+
+static void announce_refuse(struct announce *a, int status, const char *error, const char *hint)
+{
+    role_refuse(a->role, a->exchange, status, error, hint);
+    announce_free(a);
+}
+
+static void announce_refuse_seq(struct announce *a, const char *error,
+                                const struct catalog_node *node)
+{
+    role_refuse_seq(a->role, a->exchange, error, node);
+    announce_free(a);
+}
+
+void announce_close(struct index_role *role)
+{
+    for (uint32_t slot = 1; slot <= role->announces.fresh; slot++) {
+        struct announce *a = pool_at(&role->announces, slot);
+        if (a->state != ANNOUNCE_FREE)
+            probe_cancel(&a->probe);
+    }
+}
+
+/* ---- the answer ---- */
+
+static void announce_put_counts(struct buf *buf, const struct announce *a,
+                                const struct catalog_node *node)
+{
+    json_put_field_i64(buf, "epoch", (int64_t)node->epoch);
+    json_put_field_i64(buf, "seq", (int64_t)node->seq);
+    json_put_field_i64(buf, "accepted", (int64_t)a->accepted);
+    json_put_field_i64(buf, "refused", (int64_t)a->refused);
+    json_put_field_bool(buf, "incomplete", node->incomplete);
+}
+
+static void announce_put_join(struct buf *buf, const struct announce *a)
+{
+    char self[ADDR_TEXT_MAX];
+    const struct index_role *role = a->role;
+    json_put_field_hex(buf, "id", a->id.bytes, sizeof(a->id.bytes));
+    json_put_field_i64(buf, "lease_ms", role->config.lease_ms);
+    json_put_field_text(buf, "feed", text_from(role->feed));
+    json_put_key(buf, "indexes");
+    buf_put_char(buf, '[');
+    json_put_text(buf, text_from(addr_format(&a->exchange->local, self)));
+    buf_put_char(buf, ']');
+}
+
+static void announce_answer(struct announce *a)
+{
+    struct exchange *exchange = a->exchange;
+    exchange_begin(exchange, 200, "application/x-ndjson");
+    struct buf *buf = exchange_body(exchange);
+    buf_put_char(buf, '{');
+    if (a->is_join)
+        announce_put_join(buf, a);
+    announce_put_counts(buf, a, a->node);
+    if (a->state == ANNOUNCE_IGNORED)
+        json_put_field_bool(buf, "ignored", true);
+    buf_put(buf, STR("}\n"));
+    buf_put(buf, buf_str(&a->stale));
+    if (a->is_join)
+        buf_put(buf, STR("{\"end\":true}\n"));
+    exchange_end(exchange);
+}
+
+static void announce_log(const struct announce *a)
+{
+    char label[ROLE_LABEL_MAX], from[ADDR_TEXT_MAX];
+    const struct catalog_node *node = a->node;
+    if (a->is_join)
+        log_line(LOG_INFO, "index", "%s joined from %s with %u offers, %u refused",
+                 role_label(node, label), addr_format(&node->address[0], from),
+                 (unsigned)node->offers, (unsigned)a->refused);
+    else
+        log_line(LOG_INFO, "index", "%s changed: %u put, %u deleted, %u refused; %u offers",
+                 role_label(node, label), (unsigned)(a->accepted - a->deleted),
+                 (unsigned)a->deleted, (unsigned)a->refused, (unsigned)node->offers);
+}
+
+/* ---- commit ---- */
+
+static void announce_committed(struct announce *a)
+{
+    struct index_role *role = a->role;
+    struct catalog_node *node = a->node;
+    member_of(role, node)->announce = NULL;
+    announce_log(a);
+    if (a->exchange)
+        announce_answer(a);
+    if (a->is_join)
+        member_check(role, node);
+    a->node = NULL;
+    announce_free(a);
+}
+
+/* Where the node speaks from is that of its latest join. Until the check has been there it counts
+ * as reachable. */
+static void announce_place(struct announce *a)
+{
+    struct index_role *role = a->role;
+    struct catalog_node *node = a->node;
+    struct member *member = member_of(role, node);
+    if (!addr_equal(&node->address[0], &a->source) || node->state == RECORD_LEFT || !node->epoch)
+        node->reachable = true;
+    catalog_set_source(role->catalog, node, &a->source);
+    node->address_count = 1;
+    node->home = role->config.id;
+    memcpy(member->claimed, a->claimed, sizeof(member->claimed));
+    member->claim_count = a->claim_count;
+    member->dropped_ms = 0;
+    member_attach(role, node, a->exchange);
+}
+
+static void announce_commit(struct announce *a)
+{
+    struct index_role *role = a->role;
+    if (!announce_is_open(a)) {
+        announce_refuse(a, 503, "another announce of this node, or its leave, came between",
+                        "join again");
+        return;
+    }
+    if (a->is_taken) {
+        announce_refuse(
+            a, 409, "id in use",
+            "another living node shows this token: make a new one (a copied state folder?)");
+        return;
+    }
+    if (a->is_join && a->accepted == 0 && a->refused > 0) {
+        announce_refuse(a, 507, "no room for any of these offers",
+                        "give the index more memory, or share less");
+        return;
+    }
+    if (a->is_join)
+        announce_place(a);
+    member_hear(role, a->node);
+    role->counters.joins += a->is_join;
+    role->counters.updates += !a->is_join;
+    a->state = ANNOUNCE_COMMITTING;
+    if (catalog_commit(role->catalog, a->node, ANNOUNCE_WORK) == 0) {
+        announce_committed(a);
+        return;
+    }
+    a->next = role->committing;
+    role->committing = a;
+    role_wake_catalog(role);
+}
+
+bool announce_step(void *context)
+{
+    struct index_role *role = context;
+    bool more = catalog_step(role->catalog, ANNOUNCE_WORK);
+    struct announce **at = &role->committing;
+    while (*at) {
+        struct announce *a = *at;
+        if (a->node->busy) {
+            at = &a->next;
+            continue;
+        }
+        *at = a->next;
+        announce_committed(a);
+    }
+    return more || role->committing;
+}
+
+/* ---- the first line ---- */
+
+static void announce_on_first_user(void *ctx, int result)
+{
+    struct announce *a = ctx;
+    a->is_taken = result == 0;
+    if (a->state == ANNOUNCE_ASKING)
+        announce_commit(a);
+}
+
+/* A node that comes back from where it was is its own retry. Anybody else has to wait until the
+ * first user was asked. */
+static int announce_ask_first_user(struct announce *a)
+{
+    struct catalog_node *node = a->node;
+    bool lives = node->state == RECORD_ACTIVE || node->state == RECORD_SUSPECT;
+    if (!lives || addr_equal(&node->address[0], &a->source) ||
+        !member_has_other(a->role, node, a->exchange))
+        return 0;
+    a->probe.id = a->id;
+    a->probe.done = announce_on_first_user;
+    a->probe.ctx = a;
+    int error = probe_begin(&a->probe, a->role->config.pool, &node->address[0]);
+    return error == -P2P_EFULL || error == -P2P_EMFILE ? error : 0;
+}
+
+/* An earlier announce of the same node that never ended: its connection is dead, or the node gave
+ * up on it. */
+static void announce_supersede(struct index_role *role, struct catalog_node *node)
+{
+    struct announce *old = node ? member_of(role, node)->announce : NULL;
+    if (old && old->state != ANNOUNCE_COMMITTING)
+        announce_refuse(old, 503, "a newer announce of this node came", "join again");
+}
+
+static void announce_take_claims(struct announce *a, const struct record_join *join)
+{
+    a->source.port = join->port;
+    for (int i = 0; i < join->address_count && a->claim_count < MEMBER_CLAIMS; i++) {
+        if (reach_may_claim(&a->source, &join->address[i]))
+            a->claimed[a->claim_count++] = join->address[i];
+    }
+}
+
+static void announce_open(struct announce *a, int error)
+{
+    struct catalog_node *node = a->node;
+    if (error == 0) {
+        member_of(a->role, node)->announce = a;
+        a->state = ANNOUNCE_LINES;
+        return;
+    }
+    a->node = NULL;
+    if (error == -P2P_EGAP)
+        announce_refuse_seq(a, "older than what is known of this node", node);
+    else
+        announce_refuse(a, 503, "an earlier announce of this node is not through yet",
+                        "come again");
+}
+
+static void announce_first_join(struct announce *a, struct str line)
+{
+    struct index_role *role = a->role;
+    struct record_join join;
+    if (record_read_join(&role->reader, line, &join)) {
+        announce_refuse(a, 400, role->reader.fault, "the first line is the join record");
+        return;
+    }
+    announce_take_claims(a, &join);
+    announce_supersede(role, catalog_find_node(role->catalog, &a->id));
+    struct catalog_node *node = NULL;
+    int error = catalog_add_node(role->catalog, &a->id, &a->source, &node);
+    if (error) {
+        announce_refuse(a, 507,
+                        error == -P2P_EBUSY ? "too many nodes of this address"
+                                            : "no room for another node",
+                        "stop nodes that are not needed, or give the index more memory");
+        return;
+    }
+    member_of(role, node);
+    a->node = node;
+    if (announce_ask_first_user(a)) {
+        a->node = NULL;
+        announce_refuse(a, 503, "too many nodes are connected back to", "come again");
+        return;
+    }
+    announce_open(a, catalog_join_begin(role->catalog, node, &join));
+}
+
+static void announce_first_update(struct announce *a, struct str line)
+{
+    struct index_role *role = a->role;
+    uint64_t epoch, seq;
+    if (record_read_seq(&role->reader, line, &epoch, &seq)) {
+        announce_refuse(a, 400, role->reader.fault, "the first line is {\"epoch\",\"seq\"}");
+        return;
+    }
+    a->node = catalog_find_node(role->catalog, &a->id);
+    if (!a->node || a->node->state == RECORD_LEFT) {
+        const struct catalog_node *left = a->node;
+        a->node = NULL;
+        announce_refuse_seq(a, "not a member", left);
+        return;
+    }
+    member_hear(role, a->node);
+    announce_supersede(role, a->node);
+    int error = catalog_update_begin(role->catalog, a->node, epoch, seq);
+    if (error == 1)
+        a->state = ANNOUNCE_IGNORED;
+    else
+        announce_open(a, error);
+}
+
+/* ---- offers and changes ---- */
+
+/* A copy whose origin now offers another known content under that name. Absence says nothing. */
+static void announce_note_stale(struct announce *a, const struct record_offer *offer)
+{
+    const struct catalog *catalog = a->role->catalog;
+    struct lookup_offer origin;
+    if (!offer->copy || !offer->hashed)
+        return;
+    const struct catalog_node *node = catalog_find_node(catalog, &offer->origin);
+    uint32_t found = node ? lookup_find_offer(catalog, node, offer->path) : 0;
+    if (!found)
+        return;
+    lookup_read(catalog, found, &origin);
+    if (!origin.offer.hashed || origin.offer.copy ||
+        memcmp(&origin.offer.content, &offer->content, sizeof(offer->content)) == 0)
+        return;
+    struct buf before = a->stale;
+    buf_put_char(&a->stale, '{');
+    json_put_field_text(&a->stale, "stale", offer->path);
+    buf_put(&a->stale, STR("}\n"));
+    if (a->stale.full)
+        a->stale = before; /* whole lines only; the node finds the rest by itself */
+}
+
+static int announce_read(struct announce *a, struct str line, struct record_change *out)
+{
+    struct json_reader *reader = &a->role->reader;
+    if (!a->is_join)
+        return record_read_change(reader, line, out);
+    out->op = RECORD_PUT;
+    return record_read_offer(reader, line, &out->offer);
+}
+
+static void announce_apply(struct announce *a, struct str line)
+{
+    struct index_role *role = a->role;
+    struct record_change change;
+    char fault[160];
+    int error = announce_read(a, line, &change);
+    a->lines++;
+    if (!announce_is_open(a)) {
+        announce_commit(a); /* says why not */
+        return;
+    }
+    a->node->heard_ms = loop_now_ms(role->config.loop); /* a long upload is one long message */
+    error = error ? -P2P_EPROTO : catalog_apply(role->catalog, a->node, &change);
+    if (error == 0) {
+        a->accepted++;
+        a->deleted += change.op == RECORD_DEL;
+        if (a->is_join)
+            announce_note_stale(a, &change.offer);
+    } else if (error == -P2P_EFULL) {
+        a->refused++;
+    } else {
+        struct buf buf = buf_on(fault, sizeof(fault) - 1);
+        buf_put(&buf, STR("line "));
+        buf_put_u64(&buf, a->lines + 1);
+        buf_put(&buf, STR(": "));
+        buf_put_text(&buf,
+                     error == -P2P_EPROTO ? role->reader.fault : "not a change that fits here");
+        fault[buf.len] = '\0';
+        announce_refuse(a, 400, fault, "nothing of this body was taken");
+    }
+}
+
+void announce_line(struct exchange *exchange, void *context, struct str line)
+{
+    struct announce *a = exchange->user;
+    (void)context;
+    if (!a)
+        return;
+    if (a->state == ANNOUNCE_LINES)
+        announce_apply(a, line);
+    else if (a->state == ANNOUNCE_FIRST && a->is_join)
+        announce_first_join(a, line);
+    else if (a->state == ANNOUNCE_FIRST)
+        announce_first_update(a, line);
+}
+
+void announce_end(struct exchange *exchange, void *context)
+{
+    struct announce *a = exchange->user;
+    (void)context;
+    if (!a)
+        return;
+    if (a->state == ANNOUNCE_FIRST) {
+        announce_refuse(a, 400, "the body is empty", "its first line says which node this is");
+    } else if (a->state == ANNOUNCE_IGNORED) {
+        announce_answer(a);
+        a->node = NULL;
+        announce_free(a);
+    } else if (a->probe.client) {
+        a->state = ANNOUNCE_ASKING;
+    } else {
+        announce_commit(a);
+    }
+}
+
+/* A body that broke off changes nothing; a commit under way does not need its sender any more. */
+void announce_gone(struct exchange *exchange, void *context, bool aborted)
+{
+    struct announce *a = exchange->user;
+    (void)context;
+    (void)aborted;
+    if (!a)
+        return;
+    a->exchange = NULL;
+    if (a->state != ANNOUNCE_COMMITTING)
+        announce_free(a);
+}

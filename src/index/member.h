@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Membership: which connections a node has, when it was heard, whether it can be reached, and when
+ * it is given up. Stands beside the catalog's nodes, slot by slot. Loop thread. */
+#ifndef MEMBER_H
+#define MEMBER_H
+
+#include "index/role.h"
+
+enum { MEMBER_CLAIMS = P2P_ADDRESSES_MAX - 1 };
+
+struct member {
+    uint32_t generation; /* of the node in this slot */
+    uint32_t links;      /* open connections that carried its join or heartbeat */
+    struct deadline lease, hold;
+    struct exchange *held;                   /* its heartbeat, whose answer waits */
+    struct announce *announce;               /* its open join or update */
+    int64_t dropped_ms, checked_ms;          /* last link gone; last connected back to; 0: never */
+    struct plat_addr claimed[MEMBER_CLAIMS]; /* advertised, not believed yet */
+    uint8_t claim_count;
+    bool answered;              /* connected back to since the drop, it answered */
+    bool checking, check_again; /* it waits for its check, or is in one; and then for another */
+    uint32_t check_next;        /* in the queue */
+};
+
+int member_init(struct index_role *role, struct arena *arena);
+void member_close(struct index_role *role);
+
+/* The member beside a node; begun anew when the node is new in its slot. */
+struct member *member_of(struct index_role *role, struct catalog_node *node);
+/* The exchange's connection is a membership connection of this node from now on, and of no other.
+ */
+void member_attach(struct index_role *role, struct catalog_node *node, struct exchange *exchange);
+/* A connection with this ticket is gone. The last one of a node: it is connected back to. */
+void member_detach(struct index_role *role, void *ticket);
+/* The node has a membership connection other than that of the exchange. */
+bool member_has_other(struct index_role *role, struct catalog_node *node,
+                      const struct exchange *exchange);
+/* A message of the node itself came: its lease begins anew. */
+void member_hear(struct index_role *role, struct catalog_node *node);
+/* Connects back to the node's address and then to those it claims, when it is its turn. */
+void member_check(struct index_role *role, struct catalog_node *node);
+/* It left: what remains is the tombstone's end. */
+void member_left(struct index_role *role, struct catalog_node *node);
+/* Forgets a node and what stands here of it. */
+void member_forget(struct index_role *role, struct catalog_node *node);
+/* The member of a hold deadline. */
+struct member *member_of_hold(struct deadline *deadline);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the index role share: its state, and the small things that every route needs.
+ * Internal to src/index. Loop thread. */
+#ifndef ROLE_H
+#define ROLE_H
+
+#include "base/log.h"
+#include "index/index.h"
+#include "index/rank.h"
+#include "index/reach.h"
+#include "run/deadline.h"
+
+enum {
+    ROLE_ANNOUNCES = 64,      /* joins and updates at once; more wait a second (Retry-After) */
+    ROLE_REPLIES = 64,        /* answers that do not fit one buffer and are under way */
+    ROLE_CHECKS = 24,         /* nodes that are connected back to at once */
+    ROLE_HOLDERS_MAX = 1000,  /* of one content, that an answer looks at: P2P_RESULTS_MAX */
+    ROLE_SCRATCH = 14 * 1024, /* an answer that is written in one go: what exchange_body takes */
+    ROLE_GATES = 64,          /* for log lines about refusals, by the sender's address */
+    ROLE_FEED_SIZE = 8,
+};
+
+struct member;
+struct check;
+struct announce;
+
+struct role_counters {
+    uint64_t joins, updates, alives, leaves, lost, searches, lookups, redirects, refused;
+};
+
+struct index_role {
+    struct index_config config;
+    struct catalog *catalog;
+    struct loop_task task;  /* catalog_step, and the answers that wait for it */
+    struct member *members; /* by the node's slot */
+    uint32_t member_count;
+    struct deadlines leases, holds;
+    struct pool links;               /* connections of members */
+    struct check *checks;            /* ROLE_CHECKS */
+    uint32_t check_head, check_tail; /* slots of nodes that wait for theirs */
+    struct pool announces, replies;
+    struct announce *committing; /* those whose commit goes on in the task */
+    struct json_reader reader;
+    struct hash_random random;
+    char feed[2 * ROLE_FEED_SIZE + 1];
+    int64_t started_ms;
+    bool stopped;
+    struct log_gate gates[ROLE_GATES], lookup_gate;
+    struct role_counters counters;
+    struct rank_holder holders[ROLE_HOLDERS_MAX]; /* of the look-up that is being answered */
+    char scratch[ROLE_SCRATCH];
+};
+
+/* The catalog has work left: its task runs. */
+void role_wake_catalog(struct index_role *role);
+/* The node in a slot, or NULL. */
+struct catalog_node *role_node(const struct index_role *role, uint32_t slot);
+/* The id that the request proves by its token. False: answered 401. */
+bool role_bearer(struct index_role *role, struct exchange *exchange, struct record_id *out);
+/* Counts, logs (once a second for an address) and answers {"error","hint"}, a 503 with Retry-After.
+ */
+void role_refuse(struct index_role *role, struct exchange *exchange, int status, const char *error,
+                 const char *hint);
+/* 409 with the (epoch, seq) that the index has. */
+void role_refuse_seq(struct index_role *role, struct exchange *exchange, const char *error,
+                     const struct catalog_node *node);
+/* "kitchen 1a2b3c4d", and an exchange's sender without the port, for log lines. */
+enum { ROLE_LABEL_MAX = P2P_NODE_NAME_MAX + 12 };
+const char *role_label(const struct catalog_node *node, char out[static ROLE_LABEL_MAX]);
+struct reach_asker role_asker(const struct exchange *exchange);
+/* A number of the query string in min..max; preset when absent. 0, or -P2P_EINVAL. */
+struct role_number {
+    const char *key;
+    uint32_t min, max, preset;
+};
+int role_query_number(const struct exchange *exchange, const struct role_number *number,
+                      uint32_t *out);
+
+#endif
