@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: a table of commands, and main, which parses, runs one of them and turns faults into
+ * one line on stderr. Everything else is below. */
+#include "app/start.h"
+#include "platform/plat.h"
+#include "ui/files.h"
+#include "ui/get.h"
+#include "ui/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int help_run(struct command_line *line);
+static int version_run(struct command_line *line);
+
+static const struct command commands[] = {
+    {"index", start_index, "", 0, 0, "run an index: it knows who has which file",
+     "Runs an index until Ctrl-C or SIGTERM. An index stores no file: peers tell it what they\n"
+     "offer, and everybody asks it. It listens on port 7750 and shows a search page there.\n",
+     "p2p index -l 7750"},
+    {"peer", start_peer, "[DIR]", 0, 1, "share DIR (default ./share) with the network",
+     "Offers all files below DIR, but hidden files and links, until Ctrl-C or SIGTERM. Changes\n"
+     "in DIR are noticed. The peer joins the index that -i names, else one on this machine, and\n"
+     "waits for it when it is not there yet.\n",
+     "p2p peer ./share -i 10.0.0.5"},
+    {"both", start_both, "[DIR]", 0, 1, "an index and a peer in one process",
+     "Runs an index that offers the files of DIR (default ./share) itself, on port 7750.\n",
+     "p2p both ./share"},
+    {"list", files_list, "[PREFIX]", 0, 1, "files in the network, one line per content",
+     "Lists all files, or those whose path begins with PREFIX. In a pipe the columns are\n"
+     "SHA-256 (- while it is not known), size, holders and name, with a TAB between them.\n",
+     "p2p list music/"},
+    {"search", files_search, "TEXT", 1, 1, "files whose path contains TEXT, or matches a glob",
+     "TEXT is a part of the path in any case, or a glob when it has * ? or [ in it. Words of the\n"
+     "form size>1M size<2G ext:iso node:NAME kind:owned kind:copy narrow the search. The columns\n"
+     "are those of list.\n",
+     "p2p search '*.iso size>100M'"},
+    {"get", get_run, "WHAT...", 1, -1, "download a file by name or SHA-256, verified",
+     "WHAT is a name as list shows it, or a SHA-256. The file comes in pieces from several\n"
+     "holders, each piece is checked, and the file appears under its name when all is there and\n"
+     "right. A get that was interrupted goes on where it was. An existing file is replaced only\n"
+     "with --force. In a pipe a line is SHA-256, two blanks, path: what sha256sum -c reads.\n",
+     "p2p get music/song.ogg -o ~/Music/"},
+    {"who", files_who, "WHAT", 1, 1, "who holds a file, and how much of it",
+     "WHAT is a name or a SHA-256. The columns are node, address, per cent, owned or copy, name.\n",
+     "p2p who music/song.ogg"},
+    {"status", status_run, "", 0, 0, "figures of this machine's node, or of the index",
+     "Shows the figures of the node that runs for this folder, else of the index.\n",
+     "p2p status -i 10.0.0.5"},
+    {"help", help_run, "[COMMAND]", 0, 1, "this help, or that of a command",
+     "Prints what the program, or one of its commands, can do.\n", "p2p help get"},
+    {"version", version_run, "", 0, 0, "the version", "Prints the version.\n", NULL},
+    {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
+};
+
+static int help_run(struct command_line *line)
+{
+    const struct command *about = NULL;
+
+    if (line->count > 0) {
+        about = line->commands;
+        while (about->name != NULL && strcmp(about->name, line->words[0]) != 0) {
+            about++;
+        }
+        if (about->name == NULL) {
+            fprintf(stderr, "p2p: %s: no such command; see p2p help\n", line->words[0]);
+            return P2P_EXIT_USAGE;
+        }
+    }
+    options_help(line->commands, about);
+    return P2P_EXIT_OK;
+}
+
+static int version_run(struct command_line *line)
+{
+    (void)line;
+    printf("p2p " P2P_VERSION "\n");
+    return P2P_EXIT_OK;
+}
+
+/* What was printed must have arrived; a reader that went away has had enough and needs no word. */
+static int finish_output(int status)
+{
+    bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
+
+    if (failed && plat_error() != -P2P_ECLOSED) {
+        fprintf(stderr, "p2p: cannot write to standard output: %s\n", plat_reason());
+    }
+    return failed && status == P2P_EXIT_OK ? P2P_EXIT_FAILED : status;
+}
+
+int main(int argc, char **argv)
+{
+    static struct command_line line;
+    static const char *words[OPTIONS_WORDS_MAX];
+    char err[1024] = "";
+    int status = P2P_EXIT_OK;
+
+    line.words = words;
+    int parsed = options_parse(&line, commands, argc, argv, err, sizeof err);
+    if (argc < 2) {
+        fprintf(stderr, "p2p: a command is missing, such as p2p both; see p2p help\n");
+        status = P2P_EXIT_USAGE;
+    } else if (parsed < 0) {
+        fprintf(stderr, "p2p: %s\n", err);
+        status = P2P_EXIT_USAGE;
+    } else if (parsed > 0) {
+        options_help(commands, line.command);
+    } else {
+        status = line.command->run(&line);
+    }
+    exit(finish_output(status));
+}
