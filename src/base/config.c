@@ -15,27 +15,6 @@ void config_init(struct config *config)
     memset(config, 0, sizeof(*config));
 }
 
-/* Edit distance of two short words, by rows; more than the limit is all the same. */
-static size_t config_distance(struct str a, struct str b)
-{
-    size_t row[CONFIG_KEYS_MAX];
-    if (b.len + 1 > CONFIG_KEYS_MAX)
-        return b.len;
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            size_t change = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-            size_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = step < change ? step : change;
-        }
-    }
-    return row[b.len];
-}
-
 /* The nearest key: at most two edits away, or the right key in another section. */
 static const char *config_near(struct str name)
 {
@@ -44,8 +23,7 @@ static const char *config_near(struct str name)
     ptrdiff_t dot = text_find(name, '.');
     struct str key = text_from_byte(name, (size_t)(dot + 1));
     for (int i = 0; config_keys[i].section; i++) {
-        size_t distance =
-            config_distance(text_first(name, CONFIG_KEYS_MAX), text_from(config_keys[i].name));
+        size_t distance = text_distance(name, text_from(config_keys[i].name));
         if (text_is(key, config_keys[i].key) && distance > 1)
             distance = 1;
         if (distance < best) {

@@ -123,6 +123,27 @@ int text_copy(struct str text, char *out, size_t size)
     return fits ? 0 : -P2P_ETOOBIG;
 }
 
+/* By rows (Wagner and Fischer 1974). */
+size_t text_distance(struct str a, struct str b)
+{
+    size_t row[TEXT_WORD_MAX + 1];
+    a = text_first(a, TEXT_WORD_MAX);
+    b = text_first(b, TEXT_WORD_MAX);
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t change = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
+            size_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = step < change ? step : change;
+        }
+    }
+    return row[b.len];
+}
+
 int text_to_u64(struct str text, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;

@@ -29,6 +29,11 @@ bool text_split(struct str *rest, char separator, struct str *out_part);
 /* Copies to out with a NUL. 0, or -P2P_ETOOBIG when it does not fit (out is then ""). */
 int text_copy(struct str text, char *out, size_t size);
 
+/* How many letters must be put in, left out or changed to make b of a: "did you mean". Texts over
+ * TEXT_WORD_MAX bytes count as cut there. */
+enum { TEXT_WORD_MAX = 63 };
+size_t text_distance(struct str a, struct str b);
+
 /* Whole text as a number. 0, -P2P_EINVAL, -P2P_ETOOBIG (over max). */
 int text_to_u64(struct str text, uint64_t max, uint64_t *out);
 /* Each of these: 0, -P2P_EINVAL, or -P2P_ETOOBIG when the number does not fit.

@@ -193,6 +193,45 @@ static int parse_short(struct parser *parser, int argc, char **argv, int *at)
     return 0;
 }
 
+/* The command that a mistyped word is at most two letters away from, or NULL. */
+static const char *near_command(const struct command *commands, const char *word)
+{
+    size_t best = strlen(word) < 3 ? strlen(word) : 3;
+    const char *near = NULL;
+
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        size_t distance = text_distance(text_from(word), text_from(c->name));
+        if (distance < best) {
+            best = distance;
+            near = c->name;
+        }
+    }
+    return near;
+}
+
+static int take_command(struct parser *parser, const char *word)
+{
+    const struct command *command = parser->line->commands;
+
+    if (parser->only_words) {
+        return fail(parser, "%s: the command comes before --; see p2p help", word);
+    }
+    while (command->name != NULL && strcmp(command->name, word) != 0) {
+        command++;
+    }
+    if (command->name != NULL) {
+        parser->line->command = command;
+        return 0;
+    }
+    const char *near = near_command(parser->line->commands, word);
+    if (near == NULL) {
+        return fail(parser, "%s: no such command; see p2p help", word);
+    }
+    snprintf(parser->err, parser->err_size, "%s: no such command; did you mean p2p %s?", word,
+             near);
+    return -P2P_EINVAL;
+}
+
 static int take_word(struct parser *parser, char *word)
 {
     struct command_line *line = parser->line;
@@ -201,13 +240,7 @@ static int take_word(struct parser *parser, char *word)
         return 0;
     }
     if (line->command == NULL) {
-        for (const struct command *c = line->commands; c->name != NULL; c++) {
-            if (strcmp(c->name, word) == 0) {
-                line->command = c;
-                return 0;
-            }
-        }
-        return fail(parser, "%s: no such command; see p2p help", word);
+        return take_command(parser, word);
     }
     if (line->count >= OPTIONS_WORDS_MAX) {
         return fail(parser, "%s: too many words", word);

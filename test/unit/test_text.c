@@ -67,6 +67,30 @@ static void test_split(void **state)
     }
 }
 
+static void test_distance(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        size_t expected;
+    } rows[] = {
+        {"", "", 0},          {"list", "list", 0}, {"lst", "list", 1},       {"list", "lst", 1},
+        {"liszt", "list", 1}, {"sit", "set", 1},   {"kitten", "sitting", 3}, {"", "abc", 3},
+    };
+    char longest[TEXT_WORD_MAX + 1], longer[TEXT_WORD_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(text_distance(text_from(rows[i].a), text_from(rows[i].b)),
+                         rows[i].expected);
+    memset(longest, 'x', sizeof(longest));
+    memset(longer, 'x', sizeof(longer));
+    longest[TEXT_WORD_MAX - 1] = 'y';
+    longer[TEXT_WORD_MAX] = 'y'; /* beyond what is compared */
+    assert_int_equal(text_distance((struct str){longest, TEXT_WORD_MAX},
+                                   (struct str){longer, TEXT_WORD_MAX + 1}),
+                     1);
+}
+
 static void test_copy(void **state)
 {
     char out[4];
@@ -410,13 +434,13 @@ static void test_buf_encodings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparing),     cmocka_unit_test(test_cutting),
-        cmocka_unit_test(test_split),         cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_u64),           cmocka_unit_test(test_units),
-        cmocka_unit_test(test_hex),           cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_url_decode),    cmocka_unit_test(test_buf_bounds),
-        cmocka_unit_test(test_buf_numbers),   cmocka_unit_test(test_buf_for_people),
-        cmocka_unit_test(test_buf_encodings),
+        cmocka_unit_test(test_comparing),      cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_split),          cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_distance),       cmocka_unit_test(test_u64),
+        cmocka_unit_test(test_units),          cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_utf8),           cmocka_unit_test(test_url_decode),
+        cmocka_unit_test(test_buf_bounds),     cmocka_unit_test(test_buf_numbers),
+        cmocka_unit_test(test_buf_for_people), cmocka_unit_test(test_buf_encodings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
