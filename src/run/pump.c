@@ -5,17 +5,11 @@
 #include "run/pump.h"
 
 #include "base/text.h"
+#include "run/chunk.h"
 #include "run/output.h"
 #include "run/slots.h"
 
 #include <string.h>
-
-enum {
-    CHUNK_HEAD = 6, /* four digits of the size and CRLF */
-    CHUNK_TAIL = 2,
-    CHUNK_LAST = 5, /* "0\r\n\r\n" */
-    CHUNK_ROOM = P2P_LINE_MAX + CHUNK_HEAD + CHUNK_TAIL + CHUNK_LAST
-};
 
 /* Moves what waits to the front when there is no room behind it. */
 static bool stream_room(struct conn *conn)
@@ -30,21 +24,12 @@ static bool stream_room(struct conn *conn)
     return CONN_OUTPUT_SIZE - conn->out_end >= CHUNK_ROOM;
 }
 
-static void chunk_frame(uint8_t *at, size_t size)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)digits[size >> (12 - 4 * i) & 15];
-    memcpy(at + 4, "\r\n", 2);
-    memcpy(at + CHUNK_HEAD + size, "\r\n", CHUNK_TAIL);
-}
-
 /* One call of produce. Bytes made, or -P2P_EINVAL when it made more than it had promised. */
 static int stream_make(struct conn *conn)
 {
     int head = conn->chunked ? CHUNK_HEAD : 0;
     uint8_t *at = slots_out(conn) + conn->out_end;
-    size_t size = (size_t)(CONN_OUTPUT_SIZE - conn->out_end - CHUNK_ROOM + P2P_LINE_MAX);
+    size_t size = (size_t)(CONN_OUTPUT_SIZE - conn->out_end - CHUNK_EXTRA);
     struct buf *build = slots_build(conn);
     *build = buf_on(at + head, size);
     conn->make.produce(&conn->exchange, conn->route ? conn->route->role : NULL, build);
@@ -55,10 +40,8 @@ static int stream_make(struct conn *conn)
         conn->left -= (int64_t)made;
     if (made == 0)
         return 0;
-    if (conn->chunked)
-        chunk_frame(at, made);
-    conn->out_end =
-        (uint16_t)(conn->out_end + made + (conn->chunked ? CHUNK_HEAD + CHUNK_TAIL : 0));
+    size_t size_out = conn->chunked ? chunk_frame(at, made) : made;
+    conn->out_end = (uint16_t)(conn->out_end + size_out);
     return (int)made;
 }
 
@@ -68,8 +51,8 @@ static enum pump_result stream_finish(struct conn *conn)
     if (conn->left > 0 && !conn->head_only)
         return PUMP_CUT;
     if (conn->chunked && !conn->head_only) {
-        memcpy(slots_out(conn) + conn->out_end, "0\r\n\r\n", CHUNK_LAST);
-        conn->out_end = (uint16_t)(conn->out_end + CHUNK_LAST);
+        size_t size = chunk_last(slots_out(conn) + conn->out_end);
+        conn->out_end = (uint16_t)(conn->out_end + size);
         conn->chunked = false;
     }
     int sent = output_flush(conn);
