@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum {
-    LANE_CLIENTS = 64, /* connections of one worker */
-    LANE_CLIENT_BUFFERS = 96,
+    LANE_CLIENTS = 32, /* connections of one worker */
+    LANE_CLIENT_BUFFERS = 40,
     LANE_HEAD_MS =
         15000, /* a holder that has not begun to answer: its queue is too long, or it is stuck */
     LANE_SCRATCH = P2P_LINE_MAX,
@@ -51,8 +51,7 @@ static int add_slots(struct lane_slot **list, struct arena *arena, int count, ui
     return 0;
 }
 
-int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *worker, int big,
-                   int small)
+int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *worker, int small)
 {
     struct lane_crew *crew = arena_carve(arena, sizeof *crew, 8);
 
@@ -66,13 +65,15 @@ int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *w
             client_pool_init(&crew->pool, worker->loop, arena, LANE_CLIENTS, LANE_CLIENT_BUFFERS);
     }
     if (error == 0) {
-        error = add_slots(&crew->big, arena, big, LANE_BIG);
-    }
-    if (error == 0) {
         error = add_slots(&crew->small, arena, small, LANE_SMALL);
     }
     *out = crew;
     return error;
+}
+
+int lane_crew_add(struct lane_crew *crew, struct arena *arena, int big)
+{
+    return add_slots(&crew->big, arena, big, LANE_BIG);
 }
 
 static struct lane_slot *take_slot(struct lane_crew *crew, struct lane_job *job)
@@ -218,6 +219,7 @@ static int write_part(struct lane *lane, struct lane_slot *slot)
     struct lane_job *job = slot->job;
     int64_t offset = job->offset + job->received - slot->fill;
 
+    job->wrote = true;
     digest_update(&job->digest, slot->bytes, slot->fill);
     int error = plat_pwrite(lane->config.file, slot->bytes, slot->fill, offset);
     slot->fill = 0;
@@ -425,6 +427,7 @@ static void begin(void *ctx)
 
     job->next = NULL;
     job->received = 0;
+    job->wrote = false;
     job->http_status = 0;
     job->retry_ms = 0;
     digest_resume(&job->digest, job->start, (uint64_t)job->offset);

@@ -19,9 +19,10 @@ enum {
 /* The part of a worker that lanes share: HTTP clients and buffers. */
 struct lane_crew;
 
-/* Before the worker starts. big and small: buffers of each size. 0 or -P2P_EFULL. */
-int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *worker, int big,
-                   int small);
+/* Before the worker starts. small: buffers of that size. 0 or -P2P_EFULL. */
+int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *worker, int small);
+/* Adds big buffers. */
+int lane_crew_add(struct lane_crew *crew, struct arena *arena, int big);
 
 /* One piece to fetch. The owner fills the first block and lends the job until on_result. */
 struct lane_job {
@@ -37,6 +38,7 @@ struct lane_job {
     int result, retry_ms;
     uint8_t end[P2P_SHA256_SIZE];
     uint32_t received; /* bytes */
+    bool wrote;        /* bytes reached the file before they were known to be right */
     /* of the lane */
     struct digest digest;
     int http_status;

@@ -137,13 +137,18 @@ static bool piece_hold(struct proof *proof, uint32_t piece)
     return true;
 }
 
+static void piece_drop(struct proof *proof, uint32_t piece)
+{
+    bit_flip(proof->held, piece);
+    proof->held_count--;
+    proof->prefix = piece < proof->prefix ? piece : proof->prefix;
+}
+
 static void piece_lose(struct proof *proof, uint32_t piece, struct proof_news *news)
 {
     if (!bit_get(proof->held, piece))
         return;
-    bit_flip(proof->held, piece);
-    proof->held_count--;
-    proof->prefix = piece < proof->prefix ? piece : proof->prefix;
+    piece_drop(proof, piece);
     news->lost++;
     proof->owner.lost(proof->owner.ctx, piece);
 }
@@ -501,6 +506,15 @@ int proof_job_end(struct proof *proof, const struct proof_job *job,
     }
     out_news->held = bit_get(proof->held, job->piece);
     return rc;
+}
+
+void proof_spoil(struct proof *proof, uint32_t piece)
+{
+    if (!bit_get(proof->held, piece))
+        return;
+    piece_drop(proof, piece);
+    if (piece >= proof->frontier)
+        proof->frontier = piece + 1;
 }
 
 /* --- questions ------------------------------------------------------------------------------- */

@@ -75,12 +75,11 @@ struct proof_wish {
     bool backwards;  /* the last ones first; else in any order */
     bool each_chain; /* ask one holder of each chain for first: a silent liar cannot hold it up */
 };
-
 enum proof_may { PROOF_NO, PROOF_LAST_RESORT, PROOF_YES };
 
 /* Bytes of memory for so many pieces: two bits each. */
 size_t proof_memory(uint32_t pieces);
-/* name: the content's; pieces: 1 or more; memory: proof_memory() bytes, lent for good. */
+/* pieces: 1 or more; memory: proof_memory() bytes, lent for good. */
 void proof_init(struct proof *proof, const uint8_t name[static P2P_SHA256_SIZE], uint32_t pieces,
                 const struct proof_owner *owner, void *memory);
 
@@ -89,9 +88,9 @@ int proof_free_chain(const struct proof *proof);
 /* Takes the chain that owner.read finds under a free number. -P2P_EPROTO: wrong count of states;
  * -P2P_EVERIFY: a held piece speaks against it; or read's error. The number then stays free. */
 int proof_add_chain(struct proof *proof, int chain, uint32_t states);
-/* Binds a holder, a slot of the owner's choice, to the chain it states. -P2P_EDENIED: it is out. */
+/* Binds a holder, a slot of the owner's choice, to the chain it states. -P2P_EDENIED: it is out.
+ * leave: it is away, not forgotten; forget: the slot will be another's. */
 int proof_join(struct proof *proof, unsigned holder, int chain, struct proof_news *out_news);
-/* It is away, not forgotten; or the slot will be another's. */
 void proof_leave(struct proof *proof, unsigned holder, struct proof_news *out_news);
 void proof_forget(struct proof *proof, unsigned holder, struct proof_news *out_news);
 
@@ -100,14 +99,15 @@ void proof_wish(const struct proof *proof, struct proof_wish *out);
 enum proof_may proof_may_ask(const struct proof *proof, unsigned holder);
 /* A piece that failed must come whole from one sender. */
 bool proof_is_doubtful(const struct proof *proof, uint32_t piece);
-
-/* By the sender's chain; LOCAL and SEVERAL: the base. -P2P_EINVAL: not bound; or read's error. */
+/* By the sender's chain; LOCAL and SEVERAL: the base. -P2P_EINVAL: not bound; or read's error.
+ * end: where the bytes led. A job whose chain is gone changes nothing. 0 or read's error. */
 int proof_job_begin(const struct proof *proof, uint32_t piece, unsigned sender,
                     struct proof_job *out_job);
-/* end: where the bytes led. A job whose chain is gone changes nothing. 0 or read's error. */
 int proof_job_end(struct proof *proof, const struct proof_job *job,
                   const uint8_t end[static P2P_SHA256_SIZE], struct proof_news *out_news);
 
+/* The bytes of a held piece were written over: missing again, without a call of owner.lost. */
+void proof_spoil(struct proof *proof, uint32_t piece);
 bool proof_is_held(const struct proof *proof, uint32_t piece);
 bool proof_is_proven(const struct proof *proof, uint32_t piece);
 bool proof_has_size(const struct proof *proof);    /* the size is right: space may be taken */

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* The way of a holder from new to ready. A whole holder of a content of one piece is ready at once:
+ * nothing it could say would help. All others state size and chain first; what they state is
+ * believed only as far as the proof goes. */
+#include "swarm/contact.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+enum { CONTACT_HEAD_MS = 10000 };
+
+void contact_init(struct download *download, uint8_t *bits, size_t bits_size)
+{
+    for (int i = 0; i < DOWNLOAD_CONTACTS; i++) {
+        download->contacts[i] = (struct contact){
+            .download = download, .holder = -1, .bits = bits + (size_t)i * bits_size};
+    }
+}
+
+static size_t bitmap_size(const struct download *download)
+{
+    return (download->pieces + 7) / 8;
+}
+
+static void close_contact(struct contact *contact)
+{
+    if (contact->client != NULL) {
+        client_close(contact->client);
+        contact->client = NULL;
+    }
+    contact->holder = -1;
+}
+
+void contact_end(struct download *download, int number, bool blamed)
+{
+    struct holder *holder = &download->holders[number];
+
+    if (holder->state == HOLDER_READY) {
+        download_leave(download, number);
+    }
+    holder->state = HOLDER_OUT;
+    holder->blamed |= blamed;
+}
+
+void contact_again(struct download *download, int number)
+{
+    struct holder *holder = &download->holders[number];
+
+    if (holder->state == HOLDER_READY) {
+        download_leave(download, number);
+        holder->state = HOLDER_NEW;
+        holder->ask_first = true;
+    }
+}
+
+void contact_fail(struct download *download, int number)
+{
+    struct holder *holder = &download->holders[number];
+
+    holder->fails++;
+    holder->addr_now = (holder->addr_now + 1) % holder->addr_count;
+    holder->retry_ms = loop_now_ms(download->config.loop) + (DOWNLOAD_RETRY_MS << holder->fails);
+    if (holder->fails < DOWNLOAD_FAILS_MAX) {
+        if (holder->state == HOLDER_ASKED) {
+            holder->state = HOLDER_NEW;
+        }
+        return;
+    }
+    if (holder->state == HOLDER_READY) {
+        download_leave(download, number);
+    }
+    holder->state = HOLDER_OUT;
+}
+
+static void ready(struct download *download, int number, int chain, const struct contact *contact)
+{
+    struct holder *holder = &download->holders[number];
+    struct proof_news news;
+    int error = proof_join(&download->proof, (unsigned)number, chain, &news);
+
+    if (error != 0) {
+        holder->state = HOLDER_OUT;
+        return;
+    }
+    if (contact == NULL || contact->whole) {
+        plan_has_all(&download->plan, (unsigned)number);
+    } else {
+        error = plan_has(&download->plan, (unsigned)number, contact->bits, contact->received);
+    }
+    if (error != 0) {
+        download_leave(download, number);
+        contact_fail(download, number);
+        return;
+    }
+    holder->state = HOLDER_READY;
+}
+
+static void finish(struct contact *contact, int result)
+{
+    struct download *download = contact->download;
+    int number = contact->holder;
+
+    close_contact(contact);
+    if (result == -P2P_ENOSPC || result == -P2P_EREADONLY) {
+        download->fatal = result;
+    } else if (result == -P2P_EBUSY || result == -P2P_EFULL) {
+        download->holders[number].state = HOLDER_NEW;
+        download->holders[number].retry_ms = loop_now_ms(download->config.loop) + DOWNLOAD_RETRY_MS;
+    } else if (result == -P2P_EVERIFY) {
+        download->holders[number].state = HOLDER_OUT;
+    } else if (result != 0) {
+        contact_fail(download, number);
+    }
+    download->changed(download);
+}
+
+static void on_chain_done(void *ctx, int result)
+{
+    struct contact *contact = ctx;
+    struct download *download = contact->download;
+    int chain = contact->chain.chain;
+
+    if (contact->chain.closed) {
+        contact->client = NULL;
+    }
+    if (result != 0) {
+        finish(contact, result);
+        return;
+    }
+    result = proof_add_chain(&download->proof, chain, download->chains.states);
+    if (result != 0) {
+        chains_free(&download->chains, (unsigned)chain);
+    } else {
+        ready(download, contact->holder, chain, contact);
+    }
+    finish(contact, result);
+}
+
+static bool is_coming(const struct download *download, const uint8_t id[static P2P_CHAIN_ID_SIZE],
+                      const struct contact *but)
+{
+    for (int i = 0; i < DOWNLOAD_CONTACTS; i++) {
+        const struct contact *other = &download->contacts[i];
+        if (other != but && other->holder >= 0 && other->chain.done != NULL &&
+            memcmp(other->chain.stated, id, P2P_CHAIN_ID_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The bitmap is here: bind the holder to its chain, which is fetched if it is a new one. */
+static void follow_chain(struct contact *contact)
+{
+    struct download *download = contact->download;
+    int chain = download->chains.states == 0 ? 0 : chains_find(&download->chains, contact->id);
+
+    if (chain >= 0) {
+        ready(download, contact->holder, chain, contact);
+        finish(contact, 0);
+        return;
+    }
+    if (is_coming(download, contact->id, contact)) {
+        finish(contact, -P2P_EBUSY);
+        return;
+    }
+    char target[96];
+    struct buf buf = buf_on(target, sizeof target);
+    buf_put_text(&buf, "/v1/chain/");
+    buf_put_text(&buf, download->hex);
+    memcpy(contact->chain.stated, contact->id, sizeof contact->id);
+    contact->chain.done = on_chain_done;
+    contact->chain.ctx = contact;
+    int error = chains_get(&contact->chain, &download->chains, contact->client, buf_str(&buf));
+    if (error != 0) {
+        finish(contact, error);
+    }
+}
+
+static bool read_size(struct contact *contact, const struct http_head *head)
+{
+    struct download *download = contact->download;
+    struct holder *holder = &download->holders[contact->holder];
+    struct str size = head->header[HTTP_HEADER_P2P_SIZE];
+    uint64_t stated;
+
+    if (size.ptr == NULL || text_to_u64(size, (uint64_t)P2P_FILE_MAX, &stated) != 0) {
+        return false;
+    }
+    holder->size = (int64_t)stated;
+    return true;
+}
+
+static void on_head(void *ctx, const struct http_head *head)
+{
+    struct contact *contact = ctx;
+    struct download *download = contact->download;
+    struct str id = head->header[HTTP_HEADER_P2P_CHAIN];
+
+    contact->status = head->status;
+    if (head->status != 200) {
+        contact->error = head->status == 503 ? -P2P_EBUSY : -P2P_ENOTFOUND;
+    } else if (!read_size(contact, head)) {
+        contact->error = -P2P_EPROTO;
+    } else if (download->holders[contact->holder].size != download->want.size) {
+        contact->error = -P2P_ECHANGED;
+    } else if (head->body_length != (int64_t)bitmap_size(download)) {
+        contact->error = -P2P_EPROTO;
+    }
+    contact->has_id = id.ptr != NULL && text_hex_decode(id, contact->id, sizeof contact->id) == 0;
+    if (contact->error == 0 && !contact->has_id && download->chains.states > 0) {
+        contact->error = -P2P_EPROTO;
+    }
+}
+
+static void on_body(void *ctx, struct str bytes)
+{
+    struct contact *contact = ctx;
+    size_t room = bitmap_size(contact->download) - contact->received;
+
+    if (contact->error == 0 && bytes.len <= room) {
+        memcpy(contact->bits + contact->received, bytes.ptr, bytes.len);
+        contact->received += bytes.len;
+    }
+}
+
+static bool has_all(const struct contact *contact)
+{
+    uint32_t pieces = contact->download->pieces;
+    uint32_t rest = pieces % 8;
+    size_t full = pieces / 8;
+
+    for (size_t i = 0; i < full; i++) {
+        if (contact->bits[i] != 0xff) {
+            return false;
+        }
+    }
+    uint8_t mask = (uint8_t)(0xff00 >> rest);
+    return rest == 0 || (contact->bits[full] & mask) == mask;
+}
+
+static void on_done(void *ctx, int result)
+{
+    struct contact *contact = ctx;
+
+    if (result != 0) {
+        contact->client = NULL; /* it closed itself */
+        finish(contact, result);
+    } else if (contact->error == -P2P_ECHANGED) {
+        contact->download->holders[contact->holder].state = HOLDER_OTHER;
+        finish(contact, 0);
+    } else if (contact->error != 0) {
+        finish(contact, contact->error);
+    } else if (contact->received != bitmap_size(contact->download)) {
+        finish(contact, -P2P_EPROTO);
+    } else {
+        contact->whole = has_all(contact);
+        follow_chain(contact);
+    }
+}
+
+static void ask(struct contact *contact, int number)
+{
+    static const struct client_handlers handlers = {
+        .on_head = on_head, .on_body = on_body, .on_done = on_done};
+    struct download *download = contact->download;
+    struct holder *holder = &download->holders[number];
+    char target[96];
+    struct buf buf = buf_on(target, sizeof target);
+    int error = 0;
+
+    buf_put_text(&buf, "/v1/have/");
+    buf_put_text(&buf, download->hex);
+    contact->holder = number;
+    contact->received = 0;
+    contact->status = contact->error = 0;
+    contact->has_id = contact->whole = false;
+    memset(&contact->chain, 0, sizeof contact->chain);
+    holder->state = HOLDER_ASKED;
+    struct client_request request = {.method = HTTP_METHOD_GET,
+                                     .target = buf_str(&buf),
+                                     .timeout_ms = CONTACT_HEAD_MS,
+                                     .handlers = &handlers,
+                                     .ctx = contact};
+    contact->client = client_open(download->config.pool, &holder->addr[holder->addr_now], &error);
+    if (contact->client != NULL) {
+        error = client_send(contact->client, &request);
+    }
+    if (error != 0) {
+        close_contact(contact);
+        contact_fail(download, number);
+    }
+}
+
+static struct contact *free_contact(struct download *download)
+{
+    for (int i = 0; i < DOWNLOAD_CONTACTS; i++) {
+        if (download->contacts[i].holder < 0) {
+            return &download->contacts[i];
+        }
+    }
+    return NULL;
+}
+
+void contact_pump(struct download *download)
+{
+    int64_t now = loop_now_ms(download->config.loop);
+
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        struct holder *holder = &download->holders[i];
+        if (holder->state != HOLDER_NEW || holder->retry_ms > now) {
+            continue;
+        }
+        if (download->pieces == 1 && download->want.size > 0 && holder->whole &&
+            !holder->ask_first) {
+            ready(download, i, 0, NULL);
+            continue;
+        }
+        struct contact *contact = free_contact(download);
+        if (contact == NULL) {
+            return;
+        }
+        ask(contact, i);
+    }
+}
+
+int contact_open(const struct download *download)
+{
+    int count = 0;
+
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        enum holder_state state = download->holders[i].state;
+        count += state == HOLDER_NEW || state == HOLDER_ASKED;
+    }
+    return count;
+}
+
+void contact_stop(struct download *download)
+{
+    for (int i = 0; i < DOWNLOAD_CONTACTS; i++) {
+        struct contact *contact = &download->contacts[i];
+        if (contact->holder < 0) {
+            continue;
+        }
+        if (contact->chain.chains != NULL && contact->client != NULL) {
+            chains_cancel(&contact->chain);
+        }
+        close_contact(contact);
+    }
+}

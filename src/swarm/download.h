@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of a download share: contact.c asks holders what they have, fetch.c asks them for
+ * pieces, transfer.c begins and ends it all. Only these three include this. Each changes the state
+ * and calls changed(); the transfer then looks what is due, so that no part needs to know who comes
+ * after it. Loop thread. */
+#ifndef DOWNLOAD_H
+#define DOWNLOAD_H
+
+#include "base/bucket.h"
+#include "base/hash.h"
+#include "swarm/chains.h"
+#include "swarm/lane.h"
+#include "swarm/part.h"
+#include "swarm/plan.h"
+#include "swarm/proof.h"
+#include "swarm/transfer.h"
+
+enum {
+    DOWNLOAD_LANES = 32,     /* connections in all */
+    DOWNLOAD_CONTACTS = 8,   /* holders that are asked for bitmap and chain at the same time */
+    DOWNLOAD_PARTS = 16,     /* holders with a part only, at the same time */
+    DOWNLOAD_FAILS_MAX = 5,  /* failures in a row that end a holder's use in this download */
+    DOWNLOAD_RETRY_MS = 250, /* after the first one; doubled for each further */
+    DOWNLOAD_SIZES = 4       /* sizes that holders state and that are tried */
+};
+
+enum holder_state {
+    HOLDER_NONE,  /* free */
+    HOLDER_NEW,   /* to be asked what it has */
+    HOLDER_ASKED, /* bitmap or chain under way */
+    HOLDER_READY, /* bound to a chain; pieces can be asked for */
+    HOLDER_OTHER, /* states another size */
+    HOLDER_OUT    /* of no use any more: it failed too often, or the proof is against it */
+};
+
+struct holder {
+    enum holder_state state;
+    struct record_id id;
+    char name[P2P_NODE_NAME_MAX + 1];
+    struct plat_addr addr[P2P_ADDRESSES_MAX];
+    int addr_count, addr_now;
+    bool whole, blamed,
+        ask_first; /* ask_first: bytes went wrong without a contact; learn its size */
+    int fails, lanes;
+    int64_t retry_ms, size; /* size: as it states */
+    uint64_t bytes;
+};
+
+/* One holder being asked. */
+struct contact {
+    struct download *download;
+    int holder; /* -1: free */
+    struct client *client;
+    uint8_t *bits; /* its bitmap as it comes */
+    size_t received;
+    int status, error;
+    bool has_id, whole;
+    uint8_t id[P2P_CHAIN_ID_SIZE];
+    struct chains_fetch chain;
+};
+
+/* One piece under way in a lane. */
+struct fetch {
+    struct lane_job job;
+    struct proof_job proof;
+    int request, holder; /* of the plan */
+    bool busy, tainted;  /* tainted: another wrote wrong bytes over its place meanwhile */
+};
+
+struct download_lane {
+    struct lane lane;
+    struct download *download;
+    int holder, worker; /* holder -1: free */
+    int jobs;
+    bool closing;
+    struct fetch fetches[LANE_JOBS_MAX];
+};
+
+/* Asking the index for holders. */
+struct sources {
+    struct directory_call call;
+    struct json_reader json;
+    int64_t next_ms;
+    int status;
+    bool asking, answered; /* answered: at least once, or it cannot be asked */
+    char target[96];
+};
+
+/* Hashing again what an earlier download left. */
+struct resume {
+    struct part_check checks[2 * P2P_WORKERS_MAX];
+    struct proof_job jobs[2 * P2P_WORKERS_MAX];
+    bool busy[2 * P2P_WORKERS_MAX];
+    int count;
+    uint32_t next; /* piece */
+    bool done;
+};
+
+struct download {
+    struct transfer_config config;
+    struct transfer_want want;
+    enum transfer_phase phase;
+    void (*changed)(struct download *download);
+    struct part part;
+    struct chains chains;
+    struct proof proof;
+    struct plan plan;
+    uint8_t *tables; /* memory of proof, plan and bitmaps */
+    size_t tables_size;
+    uint32_t pieces, run;
+    struct lane_crew *crews[P2P_WORKERS_MAX];
+    struct holder holders[TRANSFER_HOLDERS_MAX];
+    struct contact contacts[DOWNLOAD_CONTACTS];
+    struct download_lane *lanes;
+    struct sources sources;
+    struct resume resume;
+    char hex[2 * P2P_SHA256_SIZE + 1];
+    struct hash_random random;
+    struct bucket_meter meter;
+    int64_t held_bytes;
+    uint64_t wasted;
+    uint32_t retries;
+    int fatal; /* our own disk failed: the error */
+};
+
+int64_t download_piece_offset(const struct download *download, uint32_t piece);
+uint32_t download_piece_length(const struct download *download, uint32_t piece);
+/* A holder leaves plan and proof for now or for good; what its lanes still bring counts for
+ * nobody's request. */
+void download_leave(struct download *download, int holder);
+
+#endif

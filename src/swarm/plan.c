@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/* The choice of pieces. A choice walks the bitmaps by bytes: some microseconds for 2,048 pieces, a
+ * millisecond or two for a million. There is no list per piece: who fetches what is found in the
+ * small table of requests. Loop thread. */
+#include "swarm/plan.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    RATE_STEP_MS = 250,  /* bytes are counted this long before they change the rate */
+    RATE_MEAN_MS = 2000, /* the mean forgets in this time */
+    SPARE_MS = 100 /* a faster source must win more than this to be asked for what another sends */
+};
+
+#define NO_PIECE UINT32_MAX
+
+static bool bit_get(const uint8_t *bits, uint32_t i)
+{
+    return bits[i / 8] >> (7 - i % 8) & 1;
+}
+
+static void bit_set(uint8_t *bits, uint32_t i, bool value)
+{
+    uint8_t mask = (uint8_t)(0x80 >> i % 8);
+    bits[i / 8] = (uint8_t)(value ? bits[i / 8] | mask : bits[i / 8] & ~mask);
+}
+
+static uint32_t bitmap_size(uint32_t pieces)
+{
+    return pieces / 8 + (pieces % 8 != 0);
+}
+
+size_t plan_memory(uint32_t pieces, unsigned parts)
+{
+    return (size_t)pieces + (2 + (size_t)parts) * bitmap_size(pieces);
+}
+
+void plan_init(struct plan *plan, const struct plan_shape *shape, void *memory)
+{
+    assert(shape->pieces > 0 && shape->piece_bytes > 0 && shape->parts <= PLAN_SOURCES_MAX);
+    size_t bitmap = bitmap_size(shape->pieces);
+    memset(plan, 0, sizeof *plan);
+    memset(memory, 0, (size_t)shape->pieces + 2 * bitmap); /* a part is cleared when it is given */
+    plan->shape = *shape;
+    plan->done = memory;
+    plan->asked = plan->done + bitmap;
+    plan->rarity = plan->asked + bitmap;
+    plan->parts = plan->rarity + shape->pieces;
+    for (int i = 0; i < PLAN_SOURCES_MAX; i++)
+        plan->sources[i].part = -1;
+}
+
+/* --- sources --------------------------------------------------------------------------------- */
+
+static uint8_t *part_of(const struct plan *plan, const struct plan_source *source)
+{
+    return plan->parts + (size_t)source->part * bitmap_size(plan->shape.pieces);
+}
+
+/* The byte of its bitmap; bits past the last piece are 0. */
+static uint8_t has_byte(const struct plan *plan, const struct plan_source *source, uint32_t byte)
+{
+    if (source->part >= 0)
+        return part_of(plan, source)[byte];
+    if (!source->whole)
+        return 0;
+    uint32_t left = plan->shape.pieces - byte * 8;
+    return (uint8_t)(left >= 8 ? 0xff : 0xff00 >> left);
+}
+
+static void part_change(struct plan *plan, struct plan_source *source, uint32_t byte, uint8_t now)
+{
+    uint8_t *bits = part_of(plan, source) + byte;
+    for (uint32_t i = 0, changed = *bits ^ now; i < 8; i++)
+        if (changed >> (7 - i) & 1)
+            plan->rarity[byte * 8 + i] =
+                (uint8_t)(plan->rarity[byte * 8 + i] + (now >> (7 - i) & 1 ? 1 : -1));
+    *bits = now;
+}
+
+static void part_free(struct plan *plan, struct plan_source *source)
+{
+    if (source->part < 0)
+        return;
+    for (uint32_t byte = 0; byte < bitmap_size(plan->shape.pieces); byte++)
+        part_change(plan, source, byte, 0);
+    plan->parts_used &= ~(UINT64_C(1) << source->part);
+    source->part = -1;
+}
+
+static bool part_take(struct plan *plan, struct plan_source *source)
+{
+    for (unsigned i = 0; source->part < 0 && i < plan->shape.parts; i++) {
+        if (plan->parts_used >> i & 1)
+            continue;
+        plan->parts_used |= UINT64_C(1) << i;
+        source->part = (int16_t)i;
+        memset(part_of(plan, source), 0, bitmap_size(plan->shape.pieces));
+    }
+    return source->part >= 0;
+}
+
+void plan_has_all(struct plan *plan, unsigned source)
+{
+    part_free(plan, &plan->sources[source]);
+    plan->sources[source].whole = true;
+}
+
+int plan_has(struct plan *plan, unsigned source, const uint8_t *bits, size_t size)
+{
+    struct plan_source *slot = &plan->sources[source];
+    if (size != bitmap_size(plan->shape.pieces))
+        return -P2P_EPROTO;
+    slot->whole = false;
+    if (!part_take(plan, slot))
+        return -P2P_EFULL;
+    uint32_t left = plan->shape.pieces % 8;
+    for (uint32_t byte = 0; byte < size; byte++) {
+        bool last = byte + 1 == size && left > 0;
+        part_change(plan, slot, byte, (uint8_t)(last ? bits[byte] & 0xff00 >> left : bits[byte]));
+    }
+    return 0;
+}
+
+void plan_has_piece(struct plan *plan, unsigned source, uint32_t piece)
+{
+    struct plan_source *slot = &plan->sources[source];
+    if (slot->part < 0)
+        return;
+    uint8_t byte = part_of(plan, slot)[piece / 8];
+    part_change(plan, slot, piece / 8, (uint8_t)(byte | 0x80 >> piece % 8));
+}
+
+void plan_trust(struct plan *plan, unsigned source, enum proof_may may, int chain)
+{
+    plan->sources[source].may = may;
+    plan->sources[source].chain = (uint8_t)chain;
+}
+
+void plan_leave(struct plan *plan, unsigned source)
+{
+    assert(source < PLAN_SOURCES_MAX);
+    for (int i = 0; i < PLAN_REQUESTS_MAX; i++)
+        if (plan->requests[i].count > 0 && plan->requests[i].source == source)
+            plan_end(plan, i);
+    part_free(plan, &plan->sources[source]);
+    plan->sources[source] = (struct plan_source){.part = -1};
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+static bool request_wants(const struct plan_request *request, uint32_t piece)
+{
+    uint32_t at = piece - request->first; /* below first: far above count */
+    return at < request->count && !(request->over >> at & 1);
+}
+
+static unsigned senders(const struct plan *plan, uint32_t piece)
+{
+    unsigned count = 0;
+    for (int i = 0; i < PLAN_REQUESTS_MAX; i++)
+        count += request_wants(&plan->requests[i], piece);
+    return count;
+}
+
+static void piece_over(struct plan *plan, struct plan_request *request, uint32_t piece)
+{
+    request->over = (uint8_t)(request->over | 1u << (piece - request->first));
+    if (senders(plan, piece) == 0)
+        bit_set(plan->asked, piece, false);
+}
+
+void plan_end(struct plan *plan, int request)
+{
+    struct plan_request *slot = &plan->requests[request];
+    assert(slot->count > 0);
+    for (uint32_t i = 0; i < slot->count; i++)
+        piece_over(plan, slot, slot->first + i);
+    plan->sources[slot->source].in_flight--;
+    slot->count = 0;
+}
+
+void plan_judged(struct plan *plan, int request, uint32_t piece, bool held)
+{
+    struct plan_request *slot = &plan->requests[request];
+    assert(piece >= slot->first && piece - slot->first < slot->count);
+    if (held)
+        plan_done(plan, piece);
+    piece_over(plan, slot, piece);
+}
+
+bool plan_is_needed(const struct plan *plan, int request)
+{
+    const struct plan_request *slot = &plan->requests[request];
+    for (uint32_t i = 0; i < slot->count; i++)
+        if (!(slot->over >> i & 1) && !bit_get(plan->done, slot->first + i))
+            return true;
+    return false;
+}
+
+void plan_bytes(struct plan *plan, int request, uint32_t bytes, int64_t now_ms)
+{
+    struct plan_request *slot = &plan->requests[request];
+    struct plan_source *source = &plan->sources[slot->source];
+    if (slot->bytes == 0 && slot->alone) {
+        uint32_t delay = (uint32_t)(now_ms - slot->asked_ms);
+        source->delay_ms = source->rate == 0 ? delay : (3 * source->delay_ms + delay) / 4;
+    }
+    slot->bytes += bytes;
+    source->counted += bytes;
+    source->heard_ms = now_ms;
+    int64_t span = now_ms - source->counted_ms;
+    if (span < RATE_STEP_MS)
+        return;
+    int64_t rate = (int64_t)source->counted * 1000 / span;
+    int64_t mean = source->rate;
+    int64_t weight =
+        rate > mean ? RATE_MEAN_MS / 2 : span; /* a growing window must be seen at once */
+    mean = mean == 0 || span > RATE_MEAN_MS ? rate : mean + (rate - mean) * weight / RATE_MEAN_MS;
+    source->rate = (uint32_t)(mean < 1 ? 1 : mean > UINT32_MAX ? UINT32_MAX : mean);
+    source->counted = 0;
+    source->counted_ms = now_ms;
+}
+
+unsigned plan_window(const struct plan *plan, unsigned source, uint32_t run)
+{
+    const struct plan_source *slot = &plan->sources[source];
+    uint64_t pipe = (uint64_t)slot->rate * slot->delay_ms / 1000;
+    uint64_t window = 2 + 2 * pipe / ((uint64_t)plan->shape.piece_bytes * run);
+    return window < PLAN_WINDOW_MAX ? (unsigned)window : PLAN_WINDOW_MAX;
+}
+
+/* --- the choice ------------------------------------------------------------------------------ */
+
+struct choice {
+    const struct plan *plan;
+    const struct plan_source *source;
+    const struct proof_wish *wish;
+    bool last_resort; /* only what no other has that may be asked gladly */
+};
+
+/* Pieces of a byte that others have whom we would rather ask. */
+static uint8_t others_byte(const struct plan *plan, uint32_t byte)
+{
+    uint8_t bits = 0;
+    for (int i = 0; i < PLAN_SOURCES_MAX; i++)
+        if (plan->sources[i].may == PROOF_YES)
+            bits |= has_byte(plan, &plan->sources[i], byte);
+    return bits;
+}
+
+static uint8_t allowed_byte(const struct choice *choice, uint32_t byte)
+{
+    const struct plan *plan = choice->plan;
+    uint8_t bits = (uint8_t)(has_byte(plan, choice->source, byte) & ~plan->done[byte]);
+    uint32_t floor = choice->wish->floor;
+    if (byte * 8 < floor)
+        bits = (uint8_t)(floor >= byte * 8 + 8 ? 0 : bits & 0xff >> floor % 8);
+    if (bits != 0 && choice->last_resort)
+        bits = (uint8_t)(bits & ~others_byte(plan, byte));
+    return bits;
+}
+
+static uint8_t missing_byte(const struct choice *choice, uint32_t byte)
+{
+    return (uint8_t)(allowed_byte(choice, byte) & ~choice->plan->asked[byte]);
+}
+
+static uint32_t pick_last(const struct choice *choice)
+{
+    for (uint32_t byte = bitmap_size(choice->plan->shape.pieces); byte-- > 0;) {
+        uint8_t bits = missing_byte(choice, byte);
+        for (uint32_t i = 8; bits != 0 && i-- > 0;)
+            if (bits >> (7 - i) & 1)
+                return byte * 8 + i;
+    }
+    return NO_PIECE;
+}
+
+/* One walk: the least rarity and how many have it; or, with skip, the one of them after so many
+ * others. */
+static uint32_t walk_rare(const struct choice *choice, uint32_t *rarity, uint32_t *skip, bool find)
+{
+    const uint8_t *all = choice->plan->rarity;
+    for (uint32_t byte = 0; byte < bitmap_size(choice->plan->shape.pieces); byte++) {
+        uint8_t bits = missing_byte(choice, byte);
+        for (uint32_t piece = byte * 8; bits != 0; bits = (uint8_t)(bits << 1), piece++) {
+            if (!(bits & 0x80) || all[piece] > *rarity)
+                continue;
+            if (find && all[piece] == *rarity && (*skip)-- == 0)
+                return piece;
+            if (!find) {
+                *skip = all[piece] < *rarity ? 1 : *skip + 1;
+                *rarity = all[piece];
+            }
+        }
+    }
+    return NO_PIECE;
+}
+
+static uint32_t pick_rarest(const struct choice *choice)
+{
+    uint32_t rarity = UINT32_MAX, count = 0;
+    walk_rare(choice, &rarity, &count, false);
+    if (count == 0)
+        return NO_PIECE;
+    uint32_t skip = choice->plan->shape.random(choice->plan->shape.ctx) % count;
+    return walk_rare(choice, &rarity, &skip, true);
+}
+
+static bool is_allowed(const struct choice *choice, uint32_t piece)
+{
+    return allowed_byte(choice, piece / 8) >> (7 - piece % 8) & 1;
+}
+
+/* The piece wanted before all others: once, or where chains differ once for each chain. */
+static bool may_ask_first(const struct choice *choice, uint32_t piece)
+{
+    const struct plan *plan = choice->plan;
+    if (piece >= plan->shape.pieces || !is_allowed(choice, piece))
+        return false;
+    if (!choice->wish->each_chain)
+        return !bit_get(plan->asked, piece);
+    for (int i = 0; i < PLAN_REQUESTS_MAX; i++)
+        if (request_wants(&plan->requests[i], piece) &&
+            plan->sources[plan->requests[i].source].chain == choice->source->chain)
+            return false;
+    return true;
+}
+
+/* ms until a source would have sent so many bytes more; a silent one is taken to stay silent as
+ * long again. */
+static int64_t time_left(const struct plan *plan, const struct plan_source *source, uint64_t bytes,
+                         int64_t silent_ms)
+{
+    uint64_t rate = source->rate, known = 0, sum = 0;
+    for (int i = 0; rate == 0 && i < PLAN_SOURCES_MAX; i++) {
+        sum += plan->sources[i].rate;
+        known += plan->sources[i].rate > 0;
+    }
+    if (known > 0)
+        rate = sum / known;
+    return silent_ms + source->delay_ms + (int64_t)(rate == 0 ? 0 : bytes * 1000 / rate);
+}
+
+static int64_t request_left(const struct plan *plan, const struct plan_request *request,
+                            int64_t now_ms)
+{
+    const struct plan_source *source = &plan->sources[request->source];
+    uint64_t bytes = (uint64_t)plan->shape.piece_bytes * source->in_flight;
+    int64_t since = source->heard_ms > request->asked_ms ? source->heard_ms : request->asked_ms;
+    return time_left(plan, source, bytes, now_ms - since);
+}
+
+/* Nothing is left to ask: of what others are sending, the piece that this source would save most
+ * time on. Twice as fast is what makes up for bytes sent twice; two senders are enough. */
+static uint32_t pick_duplicate(const struct choice *choice, int64_t now_ms)
+{
+    const struct plan *plan = choice->plan;
+    uint32_t best = NO_PIECE;
+    uint64_t bytes = (uint64_t)plan->shape.piece_bytes * (choice->source->in_flight + 1u);
+    int64_t own = time_left(plan, choice->source, bytes, 0), most = 2 * own + SPARE_MS;
+    for (int i = 0; i < PLAN_REQUESTS_MAX; i++) {
+        const struct plan_request *request = &plan->requests[i];
+        if (request->count == 0 || &plan->sources[request->source] == choice->source)
+            continue;
+        int64_t left = request_left(plan, request, now_ms);
+        for (uint32_t at = request->count; left > most && at-- > 0;) {
+            uint32_t piece = request->first + at;
+            if (!request_wants(request, piece) || !is_allowed(choice, piece) ||
+                senders(plan, piece) > 1)
+                continue;
+            best = piece;
+            most = left;
+        }
+    }
+    return best;
+}
+
+/* The neighbours of a piece in its aligned group that are missing too, and as rare. */
+static void run_around(const struct choice *choice, uint32_t piece, uint32_t run,
+                       struct plan_request *out)
+{
+    uint8_t bits = missing_byte(choice, piece / 8);
+    const uint8_t *rarity = choice->plan->rarity;
+    uint32_t begin = piece - piece % run, first = piece, end = piece + 1;
+    while (first > begin && bits >> (7 - (first - 1) % 8) & 1 &&
+           (choice->wish->backwards || rarity[first - 1] == rarity[piece]))
+        first--;
+    while (end < begin + run && bits >> (7 - end % 8) & 1 &&
+           (choice->wish->backwards || rarity[end] == rarity[piece]))
+        end++;
+    out->first = first;
+    out->count = (uint8_t)(end - first);
+}
+
+static bool choose(const struct choice *choice, uint32_t run, int64_t now_ms,
+                   struct plan_request *out)
+{
+    uint32_t piece = choice->wish->first;
+    out->count = 1;
+    if (may_ask_first(choice, piece)) {
+        out->first = piece;
+        return true;
+    }
+    piece = choice->wish->backwards ? pick_last(choice) : pick_rarest(choice);
+    if (piece != NO_PIECE) {
+        run_around(choice, piece, run, out);
+        return true;
+    }
+    out->first = pick_duplicate(choice, now_ms);
+    return out->first != NO_PIECE;
+}
+
+int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, uint32_t run,
+             int64_t now_ms)
+{
+    assert(run >= 1 && run <= PLAN_RUN_MAX && (run & (run - 1)) == 0);
+    struct plan_source *slot = &plan->sources[source];
+    const struct choice choice = {plan, slot, wish, slot->may == PROOF_LAST_RESORT};
+    struct plan_request request = {
+        .source = (uint8_t)source, .alone = slot->in_flight == 0, .asked_ms = now_ms};
+    int number = 0;
+    while (number < PLAN_REQUESTS_MAX && plan->requests[number].count > 0)
+        number++;
+    if (number == PLAN_REQUESTS_MAX || slot->in_flight >= PLAN_WINDOW_MAX)
+        return -P2P_EFULL;
+    if (slot->may == PROOF_NO || !choose(&choice, run, now_ms, &request))
+        return -P2P_EAGAIN;
+    for (uint32_t i = 0; i < request.count; i++)
+        bit_set(plan->asked, request.first + i, true);
+    slot->in_flight++;
+    /* A time without requests says nothing about its rate. */
+    if (now_ms - slot->heard_ms > RATE_MEAN_MS) {
+        slot->counted = 0;
+        slot->counted_ms = now_ms;
+    }
+    plan->requests[number] = request;
+    return number;
+}
+
+/* --- pieces ---------------------------------------------------------------------------------- */
+
+void plan_done(struct plan *plan, uint32_t piece)
+{
+    if (bit_get(plan->done, piece))
+        return;
+    bit_set(plan->done, piece, true);
+    plan->done_count++;
+}
+
+void plan_lost(struct plan *plan, uint32_t piece)
+{
+    if (!bit_get(plan->done, piece))
+        return;
+    bit_set(plan->done, piece, false);
+    plan->done_count--;
+}
+
+bool plan_is_finished(const struct plan *plan)
+{
+    return plan->done_count == plan->shape.pieces;
+}
+
+uint32_t plan_nowhere(const struct plan *plan)
+{
+    uint32_t nowhere = 0;
+    for (uint32_t byte = 0; byte < bitmap_size(plan->shape.pieces); byte++) {
+        uint8_t somewhere = plan->done[byte];
+        for (int i = 0; i < PLAN_SOURCES_MAX; i++)
+            if (plan->sources[i].may != PROOF_NO)
+                somewhere |= has_byte(plan, &plan->sources[i], byte);
+        for (uint32_t i = byte * 8; i < byte * 8 + 8 && i < plan->shape.pieces; i++)
+            nowhere += !(somewhere >> (7 - i % 8) & 1);
+    }
+    return nowhere;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of holders. A known one keeps its place and its past; one that failed too often is tried
+ * once more when the index still names it. */
+#include "swarm/sources.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+enum {
+    SOURCES_EVERY_MS = 5000, /* holders come and go; a download of seconds asks once */
+    SOURCES_TIMEOUT_MS = 5000
+};
+
+int sources_init(struct download *download, struct arena *arena)
+{
+    return json_reader_init(&download->sources.json, arena);
+}
+
+void sources_reset(struct download *download)
+{
+    download->sources.next_ms = 0;
+    download->sources.asking = download->sources.answered = false;
+}
+
+static int find(const struct download *download, const struct record_id *id)
+{
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        if (download->holders[i].state != HOLDER_NONE &&
+            record_id_equal(&download->holders[i].id, id)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static int find_free(const struct download *download)
+{
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        if (download->holders[i].state == HOLDER_NONE) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void try_again(struct download *download, struct holder *holder)
+{
+    if (holder->state == HOLDER_OUT && !holder->blamed && holder->fails >= DOWNLOAD_FAILS_MAX &&
+        holder->retry_ms < loop_now_ms(download->config.loop)) {
+        holder->state = HOLDER_NEW;
+        holder->fails = DOWNLOAD_FAILS_MAX - 1;
+    }
+}
+
+void sources_add(struct download *download, const struct record_result *result)
+{
+    int number = find(download, &result->node);
+
+    if (number >= 0) {
+        try_again(download, &download->holders[number]);
+        return;
+    }
+    number = find_free(download);
+    if (number < 0 || result->address_count == 0 ||
+        record_id_equal(&result->node, &download->config.self)) {
+        return;
+    }
+    struct holder *holder = &download->holders[number];
+    *holder = (struct holder){.state = HOLDER_NEW,
+                              .id = result->node,
+                              .whole = result->have == 100,
+                              .addr_count = result->address_count};
+    memcpy(holder->addr, result->address, sizeof holder->addr);
+    text_copy(result->name, holder->name, sizeof holder->name);
+}
+
+static void on_head(void *ctx, const struct http_head *head)
+{
+    ((struct download *)ctx)->sources.status = head->status;
+}
+
+static void on_line(void *ctx, struct str line)
+{
+    struct download *download = ctx;
+    struct record_result holder;
+    struct record_end stream_end;
+    bool is_end = false;
+
+    if (download->sources.status == 200 &&
+        record_read_result(&download->sources.json, line, RECORD_SOURCES, &holder, &stream_end,
+                           &is_end) == 0 &&
+        !is_end) {
+        sources_add(download, &holder);
+    }
+}
+
+static void on_done(void *ctx, int result)
+{
+    struct download *download = ctx;
+
+    (void)result;
+    download->sources.asking = false;
+    download->sources.answered = true;
+    download->changed(download);
+}
+
+void sources_pump(struct download *download)
+{
+    static const struct client_handlers handlers = {
+        .on_head = on_head, .on_line = on_line, .on_done = on_done};
+    struct sources *sources = &download->sources;
+    int64_t now = loop_now_ms(download->config.loop);
+    struct buf buf = buf_on(sources->target, sizeof sources->target);
+
+    if (sources->asking || now < sources->next_ms) {
+        return;
+    }
+    buf_put_text(&buf, "/v1/sources/");
+    buf_put_text(&buf, download->hex);
+    sources->call.request = (struct client_request){.method = HTTP_METHOD_GET,
+                                                    .target = buf_str(&buf),
+                                                    .timeout_ms = SOURCES_TIMEOUT_MS,
+                                                    .handlers = &handlers,
+                                                    .ctx = download};
+    sources->next_ms = now + SOURCES_EVERY_MS;
+    sources->asking = true;
+    if (directory_send(download->config.directory, &sources->call) != 0) {
+        sources->asking = false;
+        sources->answered = true;
+    }
+}
+
+void sources_stop(struct download *download)
+{
+    if (download->sources.asking) {
+        directory_cancel(&download->sources.call);
+        download->sources.asking = false;
+    }
+}

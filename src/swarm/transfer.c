@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+/* The course of a download: what an earlier one left is hashed again, holders are asked, pieces are
+ * fetched, and at the end the file gets its name. After each event advance() looks what is due;
+ * there is no other place that decides. */
+#include "swarm/transfer.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "platform/plat.h"
+#include "platform/plat_file.h"
+#include "swarm/contact.h"
+#include "swarm/fetch.h"
+#include "swarm/resume.h"
+#include "swarm/sources.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    TICK_MS = 100,
+    PATIENCE_MS = 10000,       /* without a holder that can be asked, before anything came */
+    PATIENCE_HALF_MS = 60000,  /* the same half-way: whoever had the rest may come back */
+    TABLES_SIZE = 1280 * 1024, /* 400,000 pieces: 6 TiB */
+    RUN_BYTES =
+        2 * 1024 *
+        1024, /* a request of the plan: two pieces of the files that matter, hashed at once */
+    SMALL_BUFFERS = 8, /* for each worker */
+    BIG_BUFFERS_MAX = 6
+};
+
+struct transfer {
+    struct download download; /* first: changed() comes back with it */
+    struct loop_timer tick;
+    struct part_finish finish;
+    struct worker_job reserve;
+    int64_t sizes[DOWNLOAD_SIZES]; /* that were tried and led nowhere */
+    int size_count, result, reserve_result;
+    int64_t started_ms, ended_ms, useful_ms, next_size;
+    bool reserving, reserved, finishing, keep, advancing, again;
+    char reason[256];
+};
+
+static void advance(struct transfer *transfer);
+
+static void on_changed(struct download *download)
+{
+    advance((struct transfer *)download);
+}
+
+static void on_tick(void *ctx)
+{
+    advance(ctx);
+}
+
+static uint32_t next_random(void *ctx)
+{
+    return (uint32_t)hash_random_next(ctx);
+}
+
+/* Buffers for pieces out of what memory is left, the same for each worker. */
+static int carve_crews(struct download *download, struct arena *arena, size_t memory)
+{
+    int count = download->config.worker_count;
+    size_t each = memory / (size_t)count;
+
+    for (int i = 0; i < count; i++) {
+        size_t before = arena_left(arena);
+        struct worker *worker = &download->config.workers[i];
+        int error = lane_crew_init(&download->crews[i], arena, worker, SMALL_BUFFERS);
+        size_t used = before - arena_left(arena);
+        if (error != 0 || used >= each) {
+            return -P2P_EFULL;
+        }
+        size_t big = (each - used) / (LANE_BIG + 4096 + 64);
+        error = lane_crew_add(download->crews[i], arena,
+                              big < BIG_BUFFERS_MAX ? (int)big : BIG_BUFFERS_MAX);
+        if (error != 0) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+int transfer_init(struct transfer **out, struct arena *arena, const struct transfer_config *config)
+{
+    size_t before = arena_left(arena);
+    struct transfer *transfer = arena_carve(arena, sizeof *transfer, 8);
+
+    if (transfer == NULL) {
+        return -P2P_EFULL;
+    }
+    struct download *download = &transfer->download;
+    download->config = *config;
+    download->changed = on_changed;
+    download->tables_size = TABLES_SIZE;
+    download->tables = arena_carve(arena, TABLES_SIZE, 8);
+    download->lanes = arena_carve(arena, DOWNLOAD_LANES * sizeof *download->lanes, 8);
+    if (download->tables == NULL || download->lanes == NULL || sources_init(download, arena) != 0 ||
+        resume_init(download, arena) != 0) {
+        return -P2P_EFULL;
+    }
+    for (int i = 0; i < DOWNLOAD_LANES; i++) {
+        download->lanes[i].holder = -1;
+    }
+    download->part.file = download->chains.file = -1;
+    hash_random_seed(&download->random, (uint64_t)plat_now_us());
+    transfer->tick = (struct loop_timer){.on_time = on_tick, .ctx = transfer};
+    size_t used = before - arena_left(arena);
+    *out = transfer;
+    return used < config->memory ? carve_crews(download, arena, config->memory - used) : -P2P_EFULL;
+}
+
+/* --- the end ------------------------------------------------------------------------------- */
+
+static void end(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+    bool keep = transfer->keep && transfer->result != -P2P_EVERIFY;
+
+    loop_stop_timer(download->config.loop, &transfer->tick);
+    part_close(&download->part, keep || transfer->result == 0);
+    chains_close(&download->chains);
+    transfer->ended_ms = loop_now_ms(download->config.loop);
+    download->phase = TRANSFER_IDLE;
+    download->want.done(download->want.ctx, transfer->result,
+                        transfer->result == 0 ? NULL : transfer->reason);
+}
+
+/* Nothing of the download is under way on another thread. */
+static bool is_quiet(const struct transfer *transfer)
+{
+    return fetch_open(&transfer->download) == 0 && !resume_is_busy(&transfer->download) &&
+           !transfer->reserving && !transfer->finishing;
+}
+
+static void conclude(struct transfer *transfer, int result, const char *reason)
+{
+    struct download *download = &transfer->download;
+
+    if (download->phase == TRANSFER_STOPPING) {
+        return;
+    }
+    download->phase = TRANSFER_STOPPING;
+    transfer->result = result;
+    snprintf(transfer->reason, sizeof transfer->reason, "%s", reason);
+    sources_stop(download);
+    contact_stop(download);
+    fetch_stop(download);
+}
+
+static void on_finished(void *ctx, struct part_finish *finish)
+{
+    struct transfer *transfer = ctx;
+    char reason[sizeof transfer->reason];
+
+    transfer->finishing = false;
+    if (finish->result == -P2P_EEXIST) {
+        snprintf(reason, sizeof reason, "there is a file of that name by now; --force replaces it");
+    } else {
+        snprintf(reason, sizeof reason, "%s (%s)", log_error(finish->result), finish->reason);
+    }
+    conclude(transfer, finish->result, reason);
+    advance(transfer);
+}
+
+static void begin_finish(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+
+    download->phase = TRANSFER_FINISHING;
+    transfer->finishing = true;
+    transfer->finish = (struct part_finish){.part = &download->part,
+                                            .name = download->want.name,
+                                            .size = download->want.size,
+                                            .mtime = download->want.mtime,
+                                            .executable = download->want.executable,
+                                            .replace = download->want.replace,
+                                            .done = on_finished,
+                                            .ctx = transfer};
+    part_finish(&transfer->finish, download->config.background, download->config.loop);
+}
+
+void transfer_stop(struct transfer *transfer, bool keep)
+{
+    if (transfer->download.phase == TRANSFER_IDLE) {
+        return;
+    }
+    transfer->keep = keep;
+    conclude(transfer, -P2P_EAGAIN, "stopped");
+    advance(transfer);
+}
+
+/* --- space --------------------------------------------------------------------------------- */
+
+static struct transfer *of_reserve(struct worker_job *job)
+{
+    return (struct transfer *)((char *)job - offsetof(struct transfer, reserve));
+}
+
+static void reserve_work(struct worker_job *job)
+{
+    struct transfer *transfer = of_reserve(job);
+
+    transfer->reserve_result =
+        plat_reserve(transfer->download.part.file, transfer->download.want.size);
+}
+
+static void reserve_done(struct worker_job *job)
+{
+    struct transfer *transfer = of_reserve(job);
+
+    transfer->reserving = false;
+    if (transfer->reserve_result != 0) {
+        transfer->download.fatal = transfer->reserve_result;
+    }
+    advance(transfer);
+}
+
+/* The last piece is right, so the size is: take the space before the rest comes. */
+static void reserve(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+
+    transfer->reserved = transfer->reserving = true;
+    transfer->reserve = (struct worker_job){
+        .work = reserve_work, .done = reserve_done, .home = download->config.loop};
+    worker_submit(download->config.background, &transfer->reserve);
+}
+
+static bool has_space(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+    int64_t free_bytes = plat_free_space(download->want.folder);
+    int64_t needed = download->want.size - download->part.found;
+    char need[32], have[32], stay[32];
+
+    if (free_bytes < 0 || needed <= 0 ||
+        (uint64_t)needed + download->config.min_free <= (uint64_t)free_bytes) {
+        return true;
+    }
+    struct buf a = buf_on(need, sizeof need), b = buf_on(have, sizeof have);
+    struct buf c = buf_on(stay, sizeof stay);
+    buf_put_size(&a, (uint64_t)needed);
+    buf_put_size(&b, (uint64_t)free_bytes);
+    buf_put_size(&c, download->config.min_free);
+    snprintf(transfer->reason, sizeof transfer->reason,
+             "not enough room: it needs %.*s, %.*s are free and %.*s must stay free (min_free)",
+             (int)a.len, a.ptr, (int)b.len, b.ptr, (int)c.len, c.ptr);
+    return false;
+}
+
+/* --- begin --------------------------------------------------------------------------------- */
+
+static int read_states(void *ctx, unsigned chain, uint32_t first, uint32_t count, uint8_t *out)
+{
+    return chains_read(&((struct download *)ctx)->chains, chain, first, count, out);
+}
+
+static void on_lost(void *ctx, uint32_t piece)
+{
+    struct download *download = ctx;
+
+    plan_lost(&download->plan, piece);
+    download->held_bytes -= download_piece_length(download, piece);
+}
+
+/* The empty content needs no holder: its hash is known. */
+static void take_empty(struct download *download)
+{
+    struct proof_job job;
+    struct proof_news news;
+    uint8_t hash[P2P_SHA256_SIZE];
+
+    digest_of("", 0, hash);
+    if (proof_job_begin(&download->proof, 0, PROOF_LOCAL, &job) == 0 &&
+        proof_job_end(&download->proof, &job, hash, &news) == 0 && news.held) {
+        plan_done(&download->plan, 0);
+    }
+}
+
+static uint32_t run_of(uint32_t piece_size)
+{
+    uint32_t run = RUN_BYTES / piece_size;
+
+    return run < 1 ? 1 : run > PLAN_RUN_MAX ? PLAN_RUN_MAX : run;
+}
+
+/* Tables for a content of want.size bytes. */
+static int set_up(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+    int64_t size = download->want.size;
+    uint32_t pieces = digest_piece_count(size);
+    size_t bits = (pieces + 7) / 8;
+    size_t proof_size = proof_memory(pieces), plan_size = plan_memory(pieces, DOWNLOAD_PARTS);
+    uint8_t *at = download->tables;
+
+    if (proof_size + plan_size + DOWNLOAD_CONTACTS * bits > download->tables_size) {
+        return -P2P_ETOOBIG;
+    }
+    download->pieces = pieces;
+    download->run = run_of(digest_piece_size(size));
+    download->held_bytes = 0;
+    chains_close(&download->chains);
+    int error = chains_open(&download->chains, download->want.folder, size);
+    struct proof_owner owner = {.read = read_states, .lost = on_lost, .ctx = download};
+    struct plan_shape shape = {.pieces = pieces,
+                               .piece_bytes = digest_piece_size(size),
+                               .parts = DOWNLOAD_PARTS,
+                               .random = next_random,
+                               .ctx = &download->random};
+    proof_init(&download->proof, download->want.content.bytes, pieces, &owner, at);
+    plan_init(&download->plan, &shape, at + proof_size);
+    contact_init(download, at + proof_size + plan_size, bits);
+    resume_reset(download);
+    if (size == 0) {
+        take_empty(download);
+    }
+    return error;
+}
+
+/* What stands in the way before the first byte. */
+static int refuse(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+    const struct transfer_want *want = &download->want;
+    struct plat_stat stat;
+    int error = plat_stat_beneath(want->folder, want->name, &stat);
+
+    if (error == 0 && stat.kind == PLAT_KIND_FOLDER) {
+        conclude(transfer, -P2P_EEXIST, "there is a folder of that name");
+    } else if (error == 0 && !want->replace) {
+        conclude(transfer, -P2P_EEXIST, "there is a file of that name; --force replaces it");
+    } else if ((error = part_open(&download->part, want->folder, &want->content)) == -P2P_EINUSE) {
+        conclude(transfer, error, "another download of it goes into this folder already");
+    } else if (error != 0) {
+        snprintf(transfer->reason, sizeof transfer->reason, "cannot write here: %s", plat_reason());
+        conclude(transfer, error, transfer->reason);
+    } else if (!has_space(transfer)) {
+        conclude(transfer, -P2P_ENOSPC, transfer->reason);
+    }
+    return download->phase == TRANSFER_STOPPING ? 1 : 0;
+}
+
+int transfer_start(struct transfer *transfer, const struct transfer_want *want)
+{
+    struct download *download = &transfer->download;
+
+    transfer->size_count = 0;
+    transfer->result = 0;
+    transfer->reserving = transfer->reserved = transfer->finishing = false;
+    transfer->keep = true;
+    transfer->next_size = -1;
+    download->want = *want;
+    download->fatal = 0;
+    download->wasted = 0;
+    download->retries = 0;
+    memset(download->holders, 0, sizeof download->holders);
+    text_hex_encode(want->content.bytes, sizeof want->content, download->hex);
+    bucket_meter_init(&download->meter, plat_now_us());
+    sources_reset(download);
+    transfer->started_ms = transfer->useful_ms = loop_now_ms(download->config.loop);
+    download->phase = TRANSFER_RUNNING;
+    int error = refuse(transfer) ? 0 : set_up(transfer);
+    if (error != 0) {
+        part_close(&download->part, false);
+        download->phase = TRANSFER_IDLE;
+        return error;
+    }
+    return loop_set_timer(download->config.loop, &transfer->tick, transfer->started_ms);
+}
+
+void transfer_add_holder(struct transfer *transfer, const struct record_result *holder)
+{
+    sources_add(&transfer->download, holder);
+}
+
+/* --- the course ---------------------------------------------------------------------------- */
+
+/* All who said this size are of no use. Somebody states another one: begin again with that. */
+static bool try_other_size(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+
+    if (transfer->size_count == DOWNLOAD_SIZES) {
+        return false;
+    }
+    transfer->sizes[transfer->size_count++] = download->want.size;
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        const struct holder *holder = &download->holders[i];
+        bool is_new = holder->state == HOLDER_OTHER;
+        for (int k = 0; k < transfer->size_count && is_new; k++) {
+            is_new = holder->size != transfer->sizes[k];
+        }
+        if (is_new) {
+            transfer->next_size = holder->size;
+            fetch_stop(download);
+            contact_stop(download);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void adopt_size(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+
+    download->want.size = transfer->next_size;
+    transfer->next_size = -1;
+    transfer->reserved = false;
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        struct holder *holder = &download->holders[i];
+        if (holder->state != HOLDER_NONE && !holder->blamed) {
+            holder->state = HOLDER_NEW;
+            holder->ask_first = true;
+            holder->fails = 0;
+        }
+    }
+    int error = set_up(transfer);
+    if (error != 0) {
+        conclude(transfer, error, log_error(error));
+    } else if (!has_space(transfer)) {
+        conclude(transfer, -P2P_ENOSPC, transfer->reason);
+    }
+}
+
+/* Holders that can be asked for bytes now or after a short rest. */
+static bool has_useful(const struct download *download)
+{
+    for (unsigned i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        if (download->holders[i].state == HOLDER_READY &&
+            proof_may_ask(&download->proof, i) != PROOF_NO) {
+            return true;
+        }
+    }
+    return contact_open(download) > 0;
+}
+
+static int count_holders(const struct download *download, enum holder_state state)
+{
+    int count = 0;
+
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        count += download->holders[i].state == state;
+    }
+    return count;
+}
+
+/* Nobody can be asked. Wait for somebody to come, go on with another size, or give up. */
+static void look_for_help(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+    int known = TRANSFER_HOLDERS_MAX - count_holders(download, HOLDER_NONE);
+    int64_t waited = loop_now_ms(download->config.loop) - transfer->useful_ms;
+    bool half = download->held_bytes > 0;
+
+    if (!download->sources.answered || transfer->next_size >= 0 || try_other_size(transfer)) {
+        return;
+    }
+    transfer->size_count--;
+    if (proof_is_hopeless(&download->proof) || download->proof.failures > 0) {
+        conclude(transfer, -P2P_EVERIFY,
+                 "no holder sent bytes with that SHA-256; nothing was kept");
+    } else if (known == 0) {
+        conclude(transfer, -P2P_ENOTFOUND, "nobody has it any more");
+    } else if (waited > (half ? PATIENCE_HALF_MS : PATIENCE_MS)) {
+        snprintf(transfer->reason, sizeof transfer->reason,
+                 "%d%% are here, and none of %d holders can be reached; try again later",
+                 (int)(download->held_bytes * 100 / (download->want.size + 1)), known);
+        conclude(transfer, -P2P_EUNREACH, transfer->reason);
+    }
+}
+
+/* All pieces are proven. The name comes when no lane can write any more. */
+static void wind_up(struct transfer *transfer)
+{
+    contact_stop(&transfer->download);
+    sources_stop(&transfer->download);
+    fetch_stop(&transfer->download);
+    if (is_quiet(transfer)) {
+        begin_finish(transfer);
+    }
+}
+
+static void run(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+
+    if (download->fatal != 0) {
+        snprintf(transfer->reason, sizeof transfer->reason, "%s; the .part is kept",
+                 log_error(download->fatal));
+        conclude(transfer, download->fatal, transfer->reason);
+    } else if (transfer->next_size >= 0) {
+        if (is_quiet(transfer)) {
+            adopt_size(transfer);
+            transfer->again = true;
+        }
+    } else if (proof_is_finished(&download->proof)) {
+        wind_up(transfer);
+    } else {
+        sources_pump(download);
+        contact_pump(download);
+        if (resume_pump(download)) {
+            fetch_pump(download);
+        }
+        if (!transfer->reserved && download->pieces > 1 && proof_has_size(&download->proof)) {
+            reserve(transfer);
+        }
+        if (has_useful(download)) {
+            transfer->useful_ms = loop_now_ms(download->config.loop);
+        } else {
+            look_for_help(transfer);
+        }
+    }
+}
+
+/* Looks what is due. Parts call it back while it runs: then it runs once more. */
+static void advance(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+    struct loop *loop = download->config.loop;
+
+    if (transfer->advancing) {
+        transfer->again = true;
+        return;
+    }
+    transfer->advancing = true;
+    do {
+        transfer->again = false;
+        if (download->phase == TRANSFER_RUNNING) {
+            run(transfer);
+        }
+    } while (transfer->again);
+    transfer->advancing = false;
+    if (download->phase == TRANSFER_STOPPING && is_quiet(transfer)) {
+        end(transfer);
+    } else if (download->phase != TRANSFER_IDLE) {
+        loop_set_timer(loop, &transfer->tick, loop_now_ms(loop) + TICK_MS);
+    }
+}
+
+void transfer_progress(struct transfer *transfer, struct transfer_progress *out)
+{
+    struct download *download = &transfer->download;
+    int64_t now = loop_now_ms(download->config.loop);
+    bool over = download->phase == TRANSFER_IDLE;
+
+    *out = (struct transfer_progress){
+        .phase = download->phase,
+        .size = download->want.size,
+        .done = over && transfer->result == 0 ? download->want.size : download->held_bytes,
+        .wasted = download->wasted,
+        .retries = download->retries,
+        .rate = bucket_meter_rate(&download->meter, plat_now_us()),
+        .elapsed_ms = (over ? transfer->ended_ms : now) - transfer->started_ms};
+    if (download->phase == TRANSFER_RUNNING && count_holders(download, HOLDER_READY) == 0) {
+        out->phase = TRANSFER_FINDING;
+    }
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        const struct holder *holder = &download->holders[i];
+        if (holder->bytes == 0 && !holder->blamed) {
+            continue;
+        }
+        struct transfer_source *source = &out->source[out->sources++];
+        source->id = holder->id;
+        memcpy(source->name, holder->name, sizeof source->name);
+        source->addr = holder->addr[holder->addr_now];
+        source->bytes = holder->bytes;
+        source->blamed = holder->blamed;
+        source->failed = holder->state == HOLDER_OUT;
+    }
+}
