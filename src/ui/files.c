@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIST_ROOM = 32768, PAGE = 1000 };
+enum { LIST_ROOM = 16384, PAGE = 1000 }; /* with their holders about half of a command's memory */
 
 struct files {
     struct session session;

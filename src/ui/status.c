@@ -33,10 +33,9 @@ static const struct field {
     {"uploaded", "uploaded", SHOW_SIZE},
     {"searches", "searches", SHOW_COUNT},
     {"refused", "refused", SHOW_COUNT},
-    {"connections", "connections", SHOW_COUNT},
-    {"rss", "memory in use", SHOW_SIZE},
-    {"memory", "memory budget", SHOW_SIZE},
-    {"written", "state written", SHOW_SIZE},
+    {"rss_bytes", "memory in use", SHOW_SIZE},
+    {"memory_bytes", "memory budget", SHOW_SIZE},
+    {"state_bytes_written", "state written", SHOW_SIZE},
 };
 
 struct status {
