@@ -316,6 +316,33 @@ static void test_read_error(void **state)
     assert_int_equal(proof_job_begin(&w->proof, 5, 9, &w->jobs[1].job), -P2P_EINVAL);
 }
 
+/* What was written over is missing again, with the proof of what lies before it; fetched again, all
+ * is proven. */
+static void test_spoiled_piece(void **state)
+{
+    (void)state;
+    struct world *w = &world;
+    world_make(w, 6, PIECE);
+    world_add(w, HONEST, 0);
+    for (uint32_t i = 6; i-- > 1;)
+        world_fetch(w, i, 0);
+    proof_spoil(&w->proof, 3);
+    proof_spoil(&w->proof, 0); /* was not held */
+    assert_int_equal(w->proof.frontier, 4);
+    assert_int_equal(w->proof.held_count, 4);
+    assert_int_equal(w->lost, 0);
+    world_check(w);
+    world_fetch(w, 3, 0);
+    assert_int_equal(w->proof.frontier, 1);
+    world_fetch(w, 0, 0);
+    assert_true(proof_is_finished(&w->proof));
+    assert_int_equal(w->proof.prefix, 6);
+    proof_spoil(&w->proof, 5);
+    assert_false(proof_has_size(&w->proof));
+    assert_int_equal(w->proof.prefix, 5);
+    world_check(w);
+}
+
 static void test_have(void **state)
 {
     (void)state;
@@ -364,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_holder_leaves),
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_read_error),
+        cmocka_unit_test(test_spoiled_piece),
         cmocka_unit_test(test_have),
     };
     return cmocka_run_group_tests(tests, world_setup, NULL);
