@@ -282,7 +282,6 @@ static void reply_put_node(struct reply *reply, struct buf *room, const struct c
     json_put_field_i64(room, "epoch", (int64_t)node->epoch);
     json_put_field_i64(room, "seq", (int64_t)node->seq);
     json_put_field_hex(room, "home", node->home.bytes, sizeof(node->home.bytes));
-    json_put_key(room, "addresses");
     record_put_addresses(room, line.address, line.address_count);
     json_put_field_i64(room, "age_ms", loop_now_ms(role->config.loop) - since);
     json_put_field_text(room, "state", text_from(record_state_text(node->state)));
