@@ -5,6 +5,9 @@ const find = (id) => document.getElementById(id);
 const state = find("state"), table = find("files"), rows = table.tBodies[0], more = find("more");
 let asked = 0;     // number of the newest question; answers to older ones are dropped
 let cursor = null; // where the next page of the list begins
+let files = [];    // what is shown: {path, size, mtime, sha256, holders, names}
+let order = { key: "path", down: false };
+let total = 0;     // contents that the node knows, 0: it does not say
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB"];
 function sizeText(bytes) {
@@ -13,11 +16,9 @@ function sizeText(bytes) {
   return (unit && bytes < 10 ? bytes.toFixed(1) : Math.round(bytes)) + " " + units[unit];
 }
 
-function cell(row, content, className) {
-  const td = row.insertCell();
-  if (className) td.className = className;
-  td.append(content);
-  return td;
+function dateText(seconds) {
+  const date = new Date(seconds * 1000);
+  return isNaN(date) ? "" : date.toISOString().slice(0, 10);
 }
 
 function element(name, text, attributes) {
@@ -27,68 +28,88 @@ function element(name, text, attributes) {
   return made;
 }
 
-function show(file, holders) {
+function cell(row, content, className) {
+  const td = row.insertCell();
+  if (className) td.className = className;
+  td.append(content);
+  return td;
+}
+
+function show(file) {
   const row = rows.insertRow();
   const url = "/download/" + file.path.split("/").map(encodeURIComponent).join("/");
   cell(row, element("a", file.path, { href: url }));
   cell(row, sizeText(file.size), "n");
-  cell(row, String(holders), "n");
-  cell(row, new Date(file.mtime * 1000).toLocaleDateString());
-  cell(row, file.sha256 ? element("code", file.sha256.slice(0, 12) + "…", { title: file.sha256 })
-                        : "being read");
-  table.hidden = false;
+  cell(row, String(file.holders), "n").title = file.names.join(", ");
+  cell(row, dateText(file.mtime), "soft");
+  cell(row, file.sha256 ? element("code", file.sha256, { title: file.sha256 })
+                        : element("span", "being read"), "soft");
+}
+
+// Shows all files, by the chosen column; equal ones by name.
+function draw() {
+  const sign = order.down ? -1 : 1;
+  const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+  files.sort((a, b) => sign * compare(a[order.key], b[order.key]) || compare(a.path, b.path));
+  rows.replaceChildren();
+  files.forEach(show);
+  table.hidden = !files.length;
+  for (const head of table.tHead.rows[0].cells) {
+    const chosen = head.dataset.key === order.key;
+    head.ariaSort = !chosen ? "none" : order.down ? "descending" : "ascending";
+  }
 }
 
 // Reads NDJSON and returns [lines, the end line]. An error's text comes from the node.
 async function lines(path) {
   const answer = await fetch(path);
-  const text = await answer.text();
-  const values = text.split("\n").filter(Boolean).map(JSON.parse);
+  const values = (await answer.text()).split("\n").filter(Boolean).map(JSON.parse);
   if (!answer.ok) throw new Error(values[0] ? values[0].error : "HTTP " + answer.status);
   return [values.filter((value) => !value.end), values.find((value) => value.end) || {}];
 }
 
-// One row per name and content, with the number of nodes that have it.
+// One entry per name and content, with the nodes that have it.
 function merge(results) {
   const merged = new Map();
   for (const file of results) {
     const key = file.sha256 + "\n" + file.path;
-    const seen = merged.get(key);
-    if (seen) seen.nodes.add(file.node);
-    else merged.set(key, { file, nodes: new Set([file.node]) });
+    if (!merged.has(key)) merged.set(key, { ...file, nodes: new Map() });
+    merged.get(key).nodes.set(file.node, file.name);
   }
-  return [...merged.values()];
+  return [...merged.values()].map((file) => ({ ...file, holders: file.nodes.size, names: [...file.nodes.values()] }));
 }
 
 async function search(text) {
   const [results, end] = await lines("/v1/search?q=" + encodeURIComponent(text));
-  return { files: merge(results).map(({ file, nodes }) => [file, nodes.size]), truncated: end.truncated };
+  return { files: merge(results), truncated: end.truncated };
 }
 
 async function list(after) {
-  const [files, end] = await lines("/v1/list?limit=200" + (after ? "&after=" + encodeURIComponent(after) : ""));
-  return { files: files.map((file) => [file, file.holders]), next: end.next };
+  const [found, end] = await lines("/v1/list?limit=200" + (after ? "&after=" + encodeURIComponent(after) : ""));
+  return { files: found.map((file) => ({ ...file, names: [] })), next: end.next };
 }
 
-function say(count, text, answer) {
-  if (!count) return text ? "Nothing found." : "No files yet. Put one into a shared folder.";
-  const plural = count === 1 ? " file" : " files";
-  return count + (answer.next || answer.truncated ? " or more" : "") + plural;
+function say(text, answer) {
+  if (!files.length) return text ? "Nothing found." : "No files yet. Put one into a shared folder.";
+  const count = files.length + (files.length === 1 ? " file" : " files");
+  if (answer.next && total > files.length) return count + " of " + total;
+  return answer.next || answer.truncated ? "The first " + count : count;
 }
 
-async function ask(keep) {
+async function ask(on) {
   const mine = ++asked;
   const text = find("query").value.trim();
   try {
-    const answer = text ? await search(text) : await list(keep ? cursor : null);
+    const answer = text ? await search(text) : await list(on ? cursor : null);
     if (mine !== asked) return;
-    if (!keep) { rows.replaceChildren(); table.hidden = true; }
-    for (const [file, holders] of answer.files) show(file, holders);
+    files = on ? files.concat(answer.files) : answer.files;
     cursor = answer.next || null;
     more.hidden = !cursor;
-    state.textContent = say(rows.rows.length, text, answer);
+    draw();
+    state.textContent = say(text, answer);
+    history.replaceState(null, "", text ? "/?q=" + encodeURIComponent(text) : "/");
   } catch (error) {
-    if (mine === asked) state.textContent = "This node does not answer: " + error.message;
+    if (mine === asked) state.textContent = "No answer: " + error.message;
   }
 }
 
@@ -97,15 +118,24 @@ async function about() {
   const text = [stats.name, stats.role, "version " + stats.version];
   if (stats.nodes !== undefined) text.push(stats.nodes + (stats.nodes === 1 ? " node" : " nodes"));
   find("node").textContent = text.filter(Boolean).join(" · ");
-  if (stats.role === "peer") {
-    find("form").hidden = true;
-    find("node").append(" · its own share; search on the index");
+  document.title = stats.name + " · p2p";
+  total = stats.contents || 0;
+  if (stats.role !== "peer") return;
+  find("node").append(" · its own share");
+  for (const index of stats.indexes || []) {
+    find("node").append(" · ", element("a", "search the network on " + index, { href: "http://" + index + "/" }));
   }
 }
 
 let timer = 0;
-find("query").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 150); });
-find("form").addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); ask(); });
+find("query").value = new URLSearchParams(location.search).get("q") || "";
+find("query").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 150, false); });
+find("form").addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); ask(false); });
 more.addEventListener("click", () => ask(true));
-about().catch(() => {});
-ask();
+table.tHead.addEventListener("click", (event) => {
+  const head = event.target.closest("th");
+  if (!head) return;
+  order = { key: head.dataset.key, down: head.dataset.key === order.key ? !order.down : head.className === "n" };
+  draw();
+});
+about().catch(() => {}).then(() => ask(false));
