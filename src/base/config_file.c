@@ -164,8 +164,7 @@ static int config_value(void *user, const char *section, const char *key, const 
         config_put_unknown(&file->err, in, near);
     } else if (config_take(file, index, text, line) == 0) {
         file->error = 0;
-        file->err.len = 0;
-        file->err.full = false;
+        file->err = buf_on(file->err.ptr, file->err.size);
     }
     return 1;
 }
@@ -181,7 +180,7 @@ static int config_read_fd(struct config *config, int fd, const char *path, char 
     if (bad_line > 0 &&
         (file.error == 0 || (file.error == -P2P_EINVAL && bad_line < file.fault_line))) {
         file.error = 0;
-        file.err.len = 0;
+        file.err = buf_on(err, err_size);
         config_fault(&file, bad_line);
         buf_put_text(&file.err, "not a setting; write [section] or key = value");
     }

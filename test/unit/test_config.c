@@ -180,6 +180,24 @@ static void test_long_and_torn_lines(void **state)
     assert_int_equal(read_text(&config, "\n\n\n", 3, err), 0);
 }
 
+/* However little room there is for the reason, it is a text, and nothing behind it is written. */
+static void test_small_error_buffers(void **state)
+{
+    static const char text[] = "[node\n[nodenodenode]\nkeykeykey = valuevaluevalue\n";
+    struct config config;
+    (void)state;
+    write_file(text, sizeof(text) - 1);
+    for (size_t size = 1; size < 200; size++) {
+        char err[200];
+        memset(err, '#', sizeof(err));
+        config_init(&config);
+        assert_int_equal(config_read(&config, path, err, size), -P2P_EINVAL);
+        assert_non_null(memchr(err, '\0', size));
+        assert_int_equal(err[size], '#');
+        assert_true(size < 80 || err[0] != '\0');
+    }
+}
+
 static void test_options(void **state)
 {
     static const struct {
@@ -363,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_good_file),
         cmocka_unit_test(test_long_and_torn_lines),
+        cmocka_unit_test(test_small_error_buffers),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_store_is_bounded),
         cmocka_unit_test(test_lookup),
