@@ -369,6 +369,10 @@ posix:
 net: all
 	@$(call pytest,test/net,$(NATIVE),not long)
 
+# The page in a real browser.
+browser: all
+	@$(call pytest,test/browser,$(NATIVE),not long)
+
 net-posix: posix
 	@$(call pytest,test/net,$(BUILD)/native-posix/p2p,not long and not watch)
 
@@ -411,8 +415,8 @@ reproducible: all
 size: all
 	@$(PYTHON) test/lint/size.py $(BUILD)
 
-STAGES := setup lint clang-warnings unit unit-tsan unit-clang all posix reproducible net net-posix net-asan net-tsan qemu \
-    fuzz size
+STAGES := setup lint clang-warnings unit unit-tsan unit-clang all posix reproducible net browser net-posix net-asan net-tsan \
+    qemu fuzz size
 
 setup:
 	@sh test/setup.sh
@@ -476,7 +480,8 @@ help:
 #: make                 build/native/p2p; TARGET=aarch64|armv7|armv6|riscv64, PLATFORM=posix, V=1 shows commands
 #: make run             share ./share from this machine; prints the page's address
 #: make test            everything that CI runs, stage by stage; each stage is a goal of its own:
-#:     lint unit unit-tsan unit-clang net net-posix net-asan net-tsan qemu fuzz size reproducible clang-warnings
+#:     lint unit unit-tsan unit-clang net browser net-posix net-asan net-tsan qemu fuzz size reproducible
+#:     clang-warnings
 #: make unit T=text     one unit test; make net K=words the network tests that match
 #: make flaky TEST=test/net/test_x.py::test_y N=100     one network test again and again, under load
 #: make test-long       the long tests too, and ten minutes of each fuzz target
@@ -485,7 +490,7 @@ help:
 #: make format          clang-format on everything; make setup  installs what the tests need
 #: make install DESTDIR= PREFIX=/usr/local; make dist; make clean; make deps (DEPS=strict, DEPS_DIR=FOLDER)
 
-.PHONY: all deps setup unit unit-tsan unit-clang asan tsan debug clang-warnings posix net net-posix net-asan net-tsan \
+.PHONY: all deps setup unit unit-tsan unit-clang asan tsan debug clang-warnings posix net browser net-posix net-asan net-tsan \
     net-long cross qemu fuzz lint reproducible size test test-long flaky cover bench format run install dist clean help \
     _all _objects _bench_binaries _lib_objects _deps _archive _unit_binaries _unit_run _fuzz_binaries _fuzz_run _lint _lint_tidy \
     _lint_cppcheck _lint_floors _lint_figures _lint_shell _lint_format _lint_self
