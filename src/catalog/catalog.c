@@ -73,6 +73,7 @@ int catalog_join_begin(struct catalog *catalog, struct catalog_node *pub,
         memcpy(node->next.name, join->name.ptr, len);
     node->mark ^= TABLES_MARK;
     offers_splice(catalog, node, TABLES_LIVE, TABLES_OLD);
+    node->guess = node->ring[TABLES_OLD];
     catalog_set_phase(node, TABLES_JOIN);
     return 0;
 }
@@ -94,6 +95,7 @@ int catalog_update_begin(struct catalog *catalog, struct catalog_node *pub, uint
     node->next.epoch = epoch;
     node->next.seq = seq;
     node->next.refused = 0;
+    node->guess = 0;
     catalog_set_phase(node, TABLES_UPDATE);
     return 0;
 }
@@ -162,15 +164,43 @@ static uint32_t catalog_add(struct catalog *catalog, struct tables_node *node,
     return name ? offers_add(catalog, node->pub.slot, name, record) : 0;
 }
 
+/* A line of a join that says again, in the same order as last time, what is known: no look-up at
+ * all. */
+static bool catalog_repeats(struct catalog *catalog, struct tables_node *node,
+                            const struct record_offer *record)
+{
+    uint32_t old, pending = 0, offer = node->guess;
+    if (offer == 0 || !catalog_is_old(catalog, offer))
+        return false;
+    const struct tables_offer *at = tables_offer(catalog, offer);
+    if (!names_is(&catalog->names, at->name, record->path) || catalog_node_full(catalog, node) ||
+        !offers_same(catalog, offer, record))
+        return false;
+    if (node->ring[TABLES_PENDINGS])
+        offers_find(catalog, at->node, at->name, &old, &pending);
+    if (pending)
+        return false;
+    node->guess = at->node_next;
+    catalog_confirm(catalog, offer, true);
+    return true;
+}
+
 static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
                              const struct record_offer *record)
 {
+    if (catalog_repeats(catalog, node, record))
+        return 0;
+    uint32_t hash = record->hashed ? offers_hash_content(&record->content) : 0;
+    chains_expect(&catalog->by_content, hash);
     uint32_t old = 0, pending = 0, name = names_find(&catalog->names, record->path);
+    chains_expect_first(&catalog->by_content, hash);
     if (name)
         offers_find(catalog, node->pub.slot, name, &old, &pending);
     if (pending)
         offers_free(catalog, pending, TABLES_PENDINGS);
     bool same = old && offers_same(catalog, old, record);
+    if (old && node->phase == TABLES_JOIN && catalog_is_old(catalog, old))
+        node->guess = tables_offer(catalog, old)->node_next;
     if (old)
         catalog_confirm(catalog, old, false);
     uint32_t added = 0;

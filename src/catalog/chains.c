@@ -5,7 +5,11 @@
 
 #include <assert.h>
 
-enum { CHAINS_FIRST = 8 };
+enum {
+    CHAINS_FIRST = 8,
+    CHAINS_AHEAD =
+        8, /* splits ahead that objects are fetched: a miss takes longer than an addition */
+};
 
 static uint32_t *chains_link(const struct chains *chains, uint32_t slot)
 {
@@ -62,6 +66,9 @@ static void chains_split(struct chains *chains)
     uint32_t fresh = chains->buckets++;
     uint32_t half = chains_mask(chains) >> 1;
     uint32_t *link = &chains->heads[fresh & half];
+    uint32_t soon = chains->heads[(fresh + CHAINS_AHEAD) & half];
+    if (soon)
+        __builtin_prefetch(chains_link(chains, soon));
     while (*link != 0) {
         uint32_t slot = *link;
         uint32_t *next = chains_link(chains, slot);
@@ -73,6 +80,18 @@ static void chains_split(struct chains *chains)
         *next = chains->heads[fresh];
         chains->heads[fresh] = slot;
     }
+}
+
+void chains_expect(const struct chains *chains, uint32_t hash)
+{
+    __builtin_prefetch(&chains->heads[chains_bucket(chains, hash)]);
+}
+
+void chains_expect_first(const struct chains *chains, uint32_t hash)
+{
+    uint32_t slot = chains_first(chains, hash);
+    if (slot)
+        __builtin_prefetch(chains->pool->items + (size_t)(slot - 1) * chains->pool->item_size);
 }
 
 void chains_add(struct chains *chains, uint32_t slot, uint32_t hash)

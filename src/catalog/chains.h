@@ -26,6 +26,10 @@ size_t chains_size(uint32_t count);
 /* The objects that may have this hash, newest first; 0 ends. The caller compares. */
 uint32_t chains_first(const struct chains *chains, uint32_t hash);
 uint32_t chains_next(const struct chains *chains, uint32_t slot);
+/* Both only say that the table will be asked for this hash soon: first the head of the bucket,
+ * later, when it has arrived, the first object. */
+void chains_expect(const struct chains *chains, uint32_t hash);
+void chains_expect_first(const struct chains *chains, uint32_t hash);
 /* The object must not be, must be in the table (asserted). */
 void chains_add(struct chains *chains, uint32_t slot, uint32_t hash);
 void chains_remove(struct chains *chains, uint32_t slot, uint32_t hash);

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { FOLD_BLOCK = 64 };
+
 /* For each combining mark: pairs of a letter and the letter with that mark. Latin, Greek, Cyrillic.
  */
 static const struct fold_mark {
@@ -102,6 +104,39 @@ static size_t fold_runes(struct str text, char *out, size_t size)
     return used;
 }
 
+/* Eight bytes at once; bytes over 127 stay. */
+static uint64_t fold_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t low = word & 0x7f * ones;
+    uint64_t from_a = low + (0x80 - 'A') * ones;
+    uint64_t past_z = low + (0x7f - 'Z') * ones;
+    uint64_t upper = (from_a ^ past_z) & ~word & 0x80 * ones;
+    return word | upper >> 2;
+}
+
+static char fold_byte(char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+}
+
+/* Folds size bytes and returns them all or-ed: over 127 when one is not ASCII. */
+static uint64_t fold_bytes(const char *in, char *out, size_t size)
+{
+    uint64_t any = 0, word;
+    for (; size >= sizeof(word); size -= sizeof(word), in += sizeof(word), out += sizeof(word)) {
+        memcpy(&word, in, sizeof(word));
+        any |= word;
+        word = fold_word(word);
+        memcpy(out, &word, sizeof(word));
+    }
+    for (; size > 0; size--, in++, out++) {
+        any |= (uint8_t)*in;
+        *out = fold_byte(*in);
+    }
+    return any;
+}
+
 bool fold_is_ascii(struct str text)
 {
     uint8_t any = 0;
@@ -110,36 +145,56 @@ bool fold_is_ascii(struct str text)
     return any < 0x80;
 }
 
-void fold_ascii(const char *in, char *out, size_t size)
+/* In blocks of a constant size, which compilers turn into vector code. */
+void fold_ascii(const char *restrict in, char *restrict out, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        uint8_t byte = (uint8_t)in[i];
-        uint8_t upper = (uint8_t)(byte - 'A') < 26;
-        out[i] = (char)(byte | (uint8_t)(upper << 5));
+    for (; size >= FOLD_BLOCK; size -= FOLD_BLOCK, in += FOLD_BLOCK, out += FOLD_BLOCK) {
+        for (int i = 0; i < FOLD_BLOCK; i++) {
+            uint8_t byte = (uint8_t)in[i];
+            out[i] = (char)(byte | (uint8_t)((uint8_t)(byte - 'A') < 26) << 5);
+        }
     }
+    fold_bytes(in, out, size);
 }
 
 size_t fold_text(struct str text, char *out, size_t size)
 {
-    if (!fold_is_ascii(text))
-        return fold_runes(text, out, size);
     size_t len = text.len < size ? text.len : size;
-    fold_ascii(text.ptr, out, len);
+    if (fold_bytes(text.ptr, out, len) & UINT64_C(0x8080808080808080))
+        len = fold_runes(text, out, size);
     return len;
 }
 
-ptrdiff_t fold_find(struct str text, struct str needle, size_t from)
+/* How often a byte stands in file names, roughly: the rarest one of a needle is looked for. */
+static uint8_t fold_commonness(char byte)
+{
+    static const char common[] = "/e.-_aitnosrclmdpuhgbfv0123456789ykwxjqz";
+    const char *at = memchr(common, byte, sizeof(common) - 1);
+    return at ? (uint8_t)(common + sizeof(common) - at) : 0;
+}
+
+size_t fold_anchor(struct str needle)
+{
+    size_t rarest = 0;
+    for (size_t i = 1; i < needle.len; i++) {
+        if (fold_commonness(needle.ptr[i]) < fold_commonness(needle.ptr[rarest]))
+            rarest = i;
+    }
+    return rarest;
+}
+
+ptrdiff_t fold_find(struct str text, struct str needle, size_t from, size_t anchor)
 {
     if (needle.len > text.len)
         return -1;
-    const char *end = text.ptr + (text.len - needle.len) + 1;
-    const char *at = text.ptr + from;
+    const char *end = text.ptr + (text.len - needle.len) + anchor + 1;
+    const char *at = text.ptr + from + anchor;
     while (at < end) {
-        at = memchr(at, needle.ptr[0], (size_t)(end - at));
+        at = memchr(at, needle.ptr[anchor], (size_t)(end - at));
         if (!at)
             return -1;
-        if (memcmp(at, needle.ptr, needle.len) == 0)
-            return at - text.ptr;
+        if (memcmp(at - anchor, needle.ptr, needle.len) == 0)
+            return at - anchor - text.ptr;
         at++;
     }
     return -1;

@@ -24,7 +24,7 @@ struct list {
 int list_init(struct list *list, const struct catalog *catalog, struct str prefix, struct str after,
               int64_t wall_s);
 /* 1 and the next line; 0: that was all; -P2P_EAGAIN: about *work units are used up, come back on
- * the next turn. *work is counted down (10,000 take about a millisecond). */
+ * the next turn. *work is counted down (5,000 take about a millisecond). */
 int list_next(struct list *list, uint32_t *work, struct lookup_offer *out);
 /* Where to go on after the last line given. Returns out. */
 const char *list_cursor(const struct list *list, char out[static LIST_CURSOR_MAX]);

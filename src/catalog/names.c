@@ -134,6 +134,18 @@ uint32_t names_find(struct names *names, struct str path)
     return folder ? names_find_in(names, folder, base) : 0;
 }
 
+bool names_is(struct names *names, uint32_t name, struct str path)
+{
+    struct str text, base;
+    names_split(path, &text, &base);
+    uint32_t folder = names_at(names, name)->folder;
+    if (!text_equal(names_base(names, name), base) ||
+        !text_equal(names_folder_text(names, folder), text))
+        return false;
+    names->last_folder = folder;
+    return true;
+}
+
 static uint32_t names_add_folder(struct names *names, struct str text)
 {
     uint32_t folder = pool_take(&names->folders);

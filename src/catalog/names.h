@@ -41,6 +41,8 @@ int names_init(struct names *names, struct arena *arena, struct names_budget bud
 size_t names_size(struct names_budget budget);
 /* The name of a path, or 0. path is a good name. */
 uint32_t names_find(struct names *names, struct str path);
+/* True when it is this name's path; cheap when paths come folder by folder. */
+bool names_is(struct names *names, uint32_t name, struct str path);
 /* Finds or makes it; 0 when there is no room. */
 uint32_t names_add(struct names *names, struct str path);
 /* Takes a name out that no offer has any more. */

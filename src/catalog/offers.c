@@ -21,7 +21,7 @@ static uint32_t offers_hash_of_offer(const void *ctx, uint32_t offer)
 }
 
 /* Strangers choose what they call a SHA-256, so all its bytes count. */
-static uint32_t offers_hash_content(const struct record_content *content)
+uint32_t offers_hash_content(const struct record_content *content)
 {
     uint64_t words[4], hash = 0;
     memcpy(words, content->bytes, sizeof(words));

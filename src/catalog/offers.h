@@ -12,6 +12,7 @@ int offers_init(struct catalog *catalog, struct arena *arena);
 /* The node's committed offer of that name and its pending one; 0 where there is none. */
 void offers_find(const struct catalog *catalog, uint32_t node, uint32_t name, uint32_t *out_old,
                  uint32_t *out_pending);
+uint32_t offers_hash_content(const struct record_content *content);
 uint32_t offers_find_content(const struct catalog *catalog, const struct record_content *content);
 /* True when the offer says the same as record (but for the path). */
 bool offers_same(const struct catalog *catalog, uint32_t offer, const struct record_offer *record);

@@ -105,6 +105,11 @@ static void query_find_needle(struct query *query)
     }
 }
 
+struct str query_needle(const struct query *query)
+{
+    return (struct str){query->folded + query->needle_at, query->needle_len};
+}
+
 static void query_set_rest(struct query *query)
 {
     struct str rest = text_trim((struct str){query->rest, query->rest_len});
@@ -118,6 +123,7 @@ static void query_set_rest(struct query *query)
     query->needle_len = query->is_glob ? 0 : query->folded_len;
     if (query->is_glob)
         query_find_needle(query);
+    query->anchor = (uint16_t)fold_anchor(query_needle(query));
 }
 
 static void query_add_word(struct query *query, struct str word, bool first)
@@ -155,11 +161,6 @@ int query_parse(struct query *query, struct str text, const char **out_fault)
     return *out_fault ? -P2P_EINVAL : 0;
 }
 
-struct str query_needle(const struct query *query)
-{
-    return (struct str){query->folded + query->needle_at, query->needle_len};
-}
-
 /* Bytes of characters beyond ASCII count as letters. */
 static bool query_is_letter(char byte)
 {
@@ -187,11 +188,11 @@ static enum query_fit query_fit_substring(const struct query *query, struct str 
     enum query_fit best = QUERY_NO;
     if (needle.len == 0)
         return QUERY_SUBSTRING;
-    ptrdiff_t at = fold_find(folded, needle, 0);
+    ptrdiff_t at = fold_find(folded, needle, 0, query->anchor);
     while (at >= 0 && best < QUERY_EXACT) {
         enum query_fit fit = query_fit_at(folded, (size_t)at, needle.len);
         best = fit > best ? fit : best;
-        at = fold_find(folded, needle, (size_t)at + 1);
+        at = fold_find(folded, needle, (size_t)at + 1, query->anchor);
     }
     return best;
 }

@@ -25,6 +25,7 @@ struct query {
     uint16_t folded_len;
     bool is_glob, is_base_glob;
     uint16_t needle_at, needle_len; /* in folded: occurs in each path that fits; may be empty */
+    uint16_t anchor;                /* of the needle, for fold_find */
 
     int64_t size_min, size_max;
     enum query_kind kind;

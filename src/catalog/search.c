@@ -8,6 +8,7 @@
 
 #include "catalog/offers.h"
 #include "catalog/query.h"
+#include "catalog/ranking.h"
 
 #include "base/text.h"
 
@@ -19,89 +20,36 @@ enum {
     SEARCH_COST_PAGE = 8,
     SEARCH_COST_NAME = 3,
     SEARCH_SIGNS_PER_UNIT = 8,
+    SEARCH_BATCH = 32, /* cache lines that a small core can wait for, times a few */
     SEARCH_AGE_BITS = 40,
     SEARCH_HOLDERS_MAX = (1 << 20) - 1,
 };
 
 enum search_phase { SEARCH_BY_HASH, SEARCH_FOLDERS, SEARCH_NAMES, SEARCH_DONE };
 
-struct search_found {
-    uint64_t rank; /* fit, holders, age: the larger the better */
-    uint32_t offer;
-};
-
 struct search {
     struct catalog *catalog;
-    uint32_t slot, limit, matched, work;
+    uint32_t slot, matched, work;
     int64_t wall_s;
     enum search_phase phase;
     uint32_t page;  /* the next one */
     uint32_t exact; /* the name that was found by hash */
-    struct texts_filter filter, suffix_filter;
+    struct texts_filter filter, names_filter, suffix_filter;
     struct str
         suffix; /* the needle up to its last slash, when something follows; in query.folded */
     struct names_walk walk;
     bool walking;
     uint16_t folder_at, folder_count;
-    uint32_t found_count, found_at;
+    uint32_t batch_count, batch[SEARCH_BATCH]; /* names to look at; empty between steps */
+    uint32_t found_at;
     struct query query;
-    uint32_t folder[SEARCH_PAGE_FOLDERS];       /* of the page in hand, that match */
-    struct search_found found[P2P_RESULTS_MAX]; /* a heap, the worst on top; at the end sorted */
+    uint32_t folder[SEARCH_PAGE_FOLDERS]; /* of the page in hand, that match */
+    struct ranking found;
 };
 
 size_t search_size(void)
 {
     return sizeof(struct search);
-}
-
-static bool search_found_less(struct search_found a, struct search_found b)
-{
-    return a.rank != b.rank ? a.rank < b.rank : a.offer > b.offer;
-}
-
-/* Restores the heap below i among count: each is no better than its children. */
-static void search_sift(struct search_found *heap, uint32_t count, uint32_t i)
-{
-    struct search_found moved = heap[i];
-    for (;;) {
-        uint32_t child = 2 * i + 1;
-        if (child >= count)
-            break;
-        if (child + 1 < count && search_found_less(heap[child + 1], heap[child]))
-            child++;
-        if (!search_found_less(heap[child], moved))
-            break;
-        heap[i] = heap[child];
-        i = child;
-    }
-    heap[i] = moved;
-}
-
-static void search_keep(struct search *search, struct search_found found)
-{
-    struct search_found *heap = search->found;
-    if (search->found_count == search->limit) {
-        if (search->limit > 0 && search_found_less(heap[0], found)) {
-            heap[0] = found;
-            search_sift(heap, search->found_count, 0);
-        }
-        return;
-    }
-    uint32_t i = search->found_count++;
-    for (; i > 0 && search_found_less(found, heap[(i - 1) / 2]); i = (i - 1) / 2)
-        heap[i] = heap[(i - 1) / 2];
-    heap[i] = found;
-}
-
-/* The best first. */
-static void search_sort(struct search *search)
-{
-    for (uint32_t count = search->found_count; count > 1; count--) {
-        struct search_found worst = search->found[0];
-        search->found[0] = search->found[count - 1];
-        search->found[count - 1] = worst;
-        search_sift(search->found, count - 1, 0);
-    }
 }
 
 static uint64_t search_age(const struct search *search, int64_t mtime)
@@ -148,7 +96,7 @@ static void search_match(struct search *search, uint32_t offer, enum query_fit f
     if (!search_offer_fits(search, at))
         return;
     search->matched++;
-    search_keep(search, (struct search_found){search_rank(search, fit, at), offer});
+    ranking_add(&search->found, search_rank(search, fit, at), offer);
 }
 
 static enum query_fit search_name_fit(const struct search *search, uint32_t name)
@@ -162,12 +110,25 @@ static enum query_fit search_name_fit(const struct search *search, uint32_t name
     return query_fit(&search->query, text, (struct str){folded, len});
 }
 
+/* A name that has the needle itself: if its folder has it too, it was looked at before. */
+static bool search_is_seen(const struct search *search, uint32_t name)
+{
+    const struct names *names = &search->catalog->names;
+    struct str needle = query_needle(&search->query);
+    char folded[FOLD_SIZE(P2P_PATH_MAX)];
+    if (needle.len == 0)
+        return false;
+    struct str folder = names_folder_text(names, names_at(names, name)->folder);
+    size_t len = fold_text(folder, folded, sizeof(folded));
+    return fold_find((struct str){folded, len}, needle, 0, search->query.anchor) >= 0;
+}
+
 /* Looks at a name that may fit, and at its offers. */
 static void search_look_at(struct search *search, uint32_t name)
 {
     const struct catalog *catalog = search->catalog;
     search_spend(search, SEARCH_COST_NAME);
-    if (name == search->exact)
+    if (search->phase == SEARCH_NAMES && search_is_seen(search, name))
         return;
     enum query_fit fit = search_name_fit(search, name);
     if (fit == QUERY_NO)
@@ -178,6 +139,40 @@ static void search_look_at(struct search *search, uint32_t name)
         offer = tables_offer(catalog, offer)->name_next;
     }
     search_spend(search, count / 2);
+}
+
+/* Looks at all names of the batch. What they point to is scattered over memory, so it is fetched
+ * for all of them at once, level by level. */
+static void search_flush(struct search *search)
+{
+    const struct catalog *catalog = search->catalog;
+    const struct names *names = &catalog->names;
+    for (uint32_t i = 0; i < search->batch_count; i++) {
+        const struct names_name *name = names_at(names, search->batch[i]);
+        __builtin_prefetch(tables_offer(catalog, name->offers));
+        __builtin_prefetch(names_folder_at(names, name->folder));
+        __builtin_prefetch(names->texts.pages + name->text);
+    }
+    for (uint32_t i = 0; i < search->batch_count; i++) {
+        const struct names_name *name = names_at(names, search->batch[i]);
+        const struct tables_offer *offer = tables_offer(catalog, name->offers);
+        if (offer->content)
+            __builtin_prefetch(&tables_content(catalog, offer->content)->offers);
+        __builtin_prefetch(names->texts.pages + names_folder_at(names, name->folder)->text);
+    }
+    for (uint32_t i = 0; i < search->batch_count; i++)
+        search_look_at(search, search->batch[i]);
+    search->batch_count = 0;
+}
+
+static void search_add(struct search *search, uint32_t name)
+{
+    if (name == search->exact)
+        return;
+    __builtin_prefetch(names_at(&search->catalog->names, name));
+    search->batch[search->batch_count++] = name;
+    if (search->batch_count == SEARCH_BATCH)
+        search_flush(search);
 }
 
 static void search_by_hash(struct search *search)
@@ -213,7 +208,7 @@ static void search_by_content(struct search *search)
  */
 static bool search_folder_fits(const struct search *search, struct str folded)
 {
-    if (fold_find(folded, query_needle(&search->query), 0) >= 0)
+    if (fold_find(folded, query_needle(&search->query), 0, search->query.anchor) >= 0)
         return true;
     return search->suffix.len > 0 && text_ends(folded, search->suffix);
 }
@@ -251,9 +246,13 @@ static void search_walk(struct search *search)
     struct names *names = &search->catalog->names;
     uint32_t name = 1;
     while (name && search->work > 0 && search->matched < SEARCH_RANKED_MIN) {
-        name = names_walk_next(names, &search->walk);
-        if (name)
-            search_look_at(search, name);
+        uint32_t room = search->work / SEARCH_COST_NAME + 1;
+        for (uint32_t i = 0; name && i < SEARCH_BATCH && i < room; i++) {
+            name = names_walk_next(names, &search->walk);
+            if (name)
+                search_add(search, name);
+        }
+        search_flush(search);
     }
     if (name)
         return;
@@ -261,16 +260,25 @@ static void search_walk(struct search *search)
     search->walking = false;
 }
 
-/* True: a page that may hold something is in hand (search->page - 1). */
-static bool search_next_page(struct search *search, enum texts_kind kind)
+static bool search_page_may(const struct search *search, uint32_t page)
 {
     const struct texts *texts = &search->catalog->names.texts;
-    while (search->page < texts->fresh && search->work > 0) {
+    if (search->phase == SEARCH_NAMES)
+        return texts_may_hold(texts, page, TEXTS_BASE, &search->names_filter);
+    return texts_may_hold(texts, page, TEXTS_FOLDER, &search->filter) ||
+           (search->suffix.len > 0 &&
+            texts_may_hold(texts, page, TEXTS_FOLDER, &search->suffix_filter));
+}
+
+/* True: a page that may hold something is in hand (search->page - 1). */
+static bool search_next_page(struct search *search)
+{
+    uint32_t end = search->catalog->names.texts.fresh;
+    while (search->page < end && search->work > 0) {
         uint32_t page = search->page++;
         if (page % SEARCH_SIGNS_PER_UNIT == 0)
             search->work--;
-        if (texts_may_hold(texts, page, kind, &search->filter) ||
-            (search->suffix.len > 0 && texts_may_hold(texts, page, kind, &search->suffix_filter)))
+        if (search_page_may(search, page))
             return true;
     }
     return false;
@@ -285,28 +293,13 @@ static void search_folders(struct search *search)
         search->walking = search_folder_is_good(search, folder);
         if (search->walking)
             names_walk_begin(&search->catalog->names, &search->walk, folder);
-    } else if (search_next_page(search, TEXTS_FOLDER)) {
+    } else if (search_next_page(search)) {
         search_take_folders(search, search->page - 1);
     } else if (search->page >= search->catalog->names.texts.fresh) {
         search->page = 0;
         bool slash = text_find(query_needle(&search->query), '/') >= 0;
         search->phase = slash ? SEARCH_DONE : SEARCH_NAMES;
     }
-}
-
-/* A name that has the needle itself: unless its folder has it too, which was looked at before. */
-static void search_name(struct search *search, uint32_t name)
-{
-    const struct names *names = &search->catalog->names;
-    struct str needle = query_needle(&search->query);
-    char folded[FOLD_SIZE(P2P_PATH_MAX)];
-    if (needle.len > 0) {
-        struct str folder = names_folder_text(names, names_at(names, name)->folder);
-        size_t len = fold_text(folder, folded, sizeof(folded));
-        if (fold_find((struct str){folded, len}, needle, 0) >= 0)
-            return;
-    }
-    search_look_at(search, name);
 }
 
 /* Names of a page with other letters than ASCII are folded one by one. */
@@ -318,8 +311,9 @@ static void search_wide_page(struct search *search, struct str page)
     size_t at = 0;
     while (texts_record(page, &at, &name, &text)) {
         size_t len = fold_text(text, folded, sizeof(folded));
-        if (needle.len == 0 || fold_find((struct str){folded, len}, needle, 0) >= 0)
-            search_name(search, name);
+        if (needle.len == 0 ||
+            fold_find((struct str){folded, len}, needle, 0, search->query.anchor) >= 0)
+            search_add(search, name);
     }
     search_spend(search, SEARCH_COST_PAGE);
 }
@@ -333,20 +327,20 @@ static void search_ascii_page(struct search *search, struct str page)
     size_t at = 0;
     fold_ascii(page.ptr, folded, page.len);
     struct str all = {folded, page.len};
-    ptrdiff_t hit = fold_find(all, needle, 0);
+    ptrdiff_t hit = fold_find(all, needle, 0, search->query.anchor);
     while (hit >= 0 && texts_record(page, &at, &name, &text)) {
         ptrdiff_t begin = text.ptr - page.ptr;
         if (hit < begin)
-            hit = fold_find(all, needle, (size_t)begin);
+            hit = fold_find(all, needle, (size_t)begin, search->query.anchor);
         if (hit >= 0 && (size_t)hit + needle.len <= (size_t)begin + text.len)
-            search_name(search, name);
+            search_add(search, name);
     }
     search_spend(search, SEARCH_COST_PAGE);
 }
 
 static void search_names(struct search *search)
 {
-    if (!search_next_page(search, TEXTS_BASE)) {
+    if (!search_next_page(search)) {
         if (search->page >= search->catalog->names.texts.fresh)
             search->phase = SEARCH_DONE;
         return;
@@ -357,6 +351,7 @@ static void search_names(struct search *search)
         search_wide_page(search, page);
     else
         search_ascii_page(search, page);
+    search_flush(search);
 }
 
 bool search_step(struct search *search, uint32_t max_work)
@@ -374,7 +369,7 @@ bool search_step(struct search *search, uint32_t max_work)
         else
             search_names(search);
         if (search->phase == SEARCH_DONE)
-            search_sort(search);
+            ranking_sort(&search->found);
     }
     return search->phase != SEARCH_DONE;
 }
@@ -384,10 +379,12 @@ static void search_set_filters(struct search *search)
 {
     struct str needle = query_needle(&search->query);
     size_t head = (size_t)(text_find_last(needle, '/') + 1);
-    texts_filter_init(&search->filter, needle);
+    texts_filter_add(&search->filter, needle);
+    search->names_filter = search->filter;
+    texts_filter_add(&search->names_filter, (struct str){search->query.ext, search->query.ext_len});
     if (head > 0 && head < needle.len && !search->query.is_glob) {
         search->suffix = text_first(needle, head);
-        texts_filter_init(&search->suffix_filter, search->suffix);
+        texts_filter_add(&search->suffix_filter, search->suffix);
     }
 }
 
@@ -400,7 +397,7 @@ static int search_take(struct catalog *catalog, uint32_t limit, struct search **
     struct search *search = pool_at(&catalog->searches, slot);
     search->catalog = catalog;
     search->slot = slot;
-    search->limit = limit < P2P_RESULTS_MAX ? limit : P2P_RESULTS_MAX;
+    search->found.limit = limit < P2P_RESULTS_MAX ? limit : P2P_RESULTS_MAX;
     *out = search;
     return 0;
 }
@@ -449,8 +446,8 @@ static bool search_still_fits(const struct search *search, uint32_t offer)
 
 int search_next(struct search *search, struct lookup_offer *out)
 {
-    while (search->found_at < search->found_count) {
-        uint32_t offer = search->found[search->found_at++].offer;
+    while (search->found_at < search->found.count) {
+        uint32_t offer = search->found.entry[search->found_at++].offer;
         if (search_still_fits(search, offer)) {
             lookup_read(search->catalog, offer, out);
             return 1;
@@ -461,7 +458,7 @@ int search_next(struct search *search, struct lookup_offer *out)
 
 bool search_truncated(const struct search *search)
 {
-    return search->matched > search->found_count;
+    return search->matched > search->found.count;
 }
 
 void search_close(struct search *search)

@@ -28,7 +28,7 @@ int search_open(struct catalog *catalog, struct str text, uint32_t limit, int64_
 /* The same for the holders of a content. */
 int search_open_content(struct catalog *catalog, const struct record_content *content,
                         uint32_t limit, struct search **out);
-/* Goes on for about max_work units (one is a name looked at; 10,000 take about a millisecond).
+/* Goes on for about max_work units (one is a name looked at; 5,000 take about a millisecond).
  * True: there is more. */
 bool search_step(struct search *search, uint32_t max_work);
 /* After search_step said false. The best first: exact > whole word > prefix > substring, then

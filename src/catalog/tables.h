@@ -61,7 +61,9 @@ struct tables_node {
     uint32_t tomb_next, tomb_prev;
     uint32_t ring[TABLES_RINGS], count[TABLES_RINGS]; /* first offer; how many */
     enum tables_phase phase;
-    uint64_t mark; /* 0 or TABLES_MARK */
+    uint64_t mark;  /* 0 or TABLES_MARK */
+    uint32_t guess; /* in a join: the old offer after the last confirmed one; lines come in the same
+                       order again */
     bool queued, taken;
     struct { /* what the open transaction leads to */
         uint64_t epoch, seq;

@@ -13,6 +13,7 @@ enum {
     TEXTS_REUSE = TEXTS_PAGE / 4, /* free bytes that make a page worth closing up */
     TEXTS_TRIES = 4,              /* pages looked at for room before a fresh one is begun */
     TEXTS_TRIPLES = 4096,
+    TEXTS_SINGLES = TEXTS_TRIPLES + 1024,
 };
 
 /* Stands at the start of each page. */
@@ -98,18 +99,27 @@ static uint32_t texts_pair_bit(const uint8_t *at)
     return TEXTS_TRIPLES + (pair * UINT32_C(0x9e3779b1) >> 22);
 }
 
+static uint32_t texts_single_bit(const uint8_t *at)
+{
+    return TEXTS_SINGLES + (*at & 127U);
+}
+
+static void texts_set_bit(uint64_t *sign, uint32_t bit)
+{
+    sign[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
 static void texts_mark(uint64_t *sign, struct str text)
 {
     char folded[FOLD_SIZE(P2P_PATH_MAX)];
     size_t len = fold_text(text, folded, sizeof(folded));
     const uint8_t *at = (const uint8_t *)folded;
-    for (size_t i = 0; i + 1 < len; i++) {
-        uint32_t bit = texts_pair_bit(at + i);
-        sign[bit / 64] |= UINT64_C(1) << bit % 64;
-        if (i + 2 < len) {
-            bit = texts_triple_bit(at + i);
-            sign[bit / 64] |= UINT64_C(1) << bit % 64;
-        }
+    for (size_t i = 0; i < len; i++) {
+        texts_set_bit(sign, texts_single_bit(at + i));
+        if (i + 1 < len)
+            texts_set_bit(sign, texts_pair_bit(at + i));
+        if (i + 2 < len)
+            texts_set_bit(sign, texts_triple_bit(at + i));
     }
 }
 
@@ -246,11 +256,12 @@ struct str texts_get(const struct texts *texts, uint32_t number)
     return (struct str){text, strlen(text)};
 }
 
-void texts_filter_init(struct texts_filter *filter, struct str folded)
+void texts_filter_add(struct texts_filter *filter, struct str folded)
 {
     const uint8_t *at = (const uint8_t *)folded.ptr;
-    filter->count = 0;
-    if (folded.len == 2)
+    if (folded.len == 1 && filter->count < TEXTS_FILTER_MAX)
+        filter->bit[filter->count++] = (uint16_t)texts_single_bit(at);
+    if (folded.len == 2 && filter->count < TEXTS_FILTER_MAX)
         filter->bit[filter->count++] = (uint16_t)texts_pair_bit(at);
     for (size_t i = 0; i + 2 < folded.len && filter->count < TEXTS_FILTER_MAX; i++)
         filter->bit[filter->count++] = (uint16_t)texts_triple_bit(at + i);

@@ -12,7 +12,7 @@ enum texts_kind { TEXTS_BASE, TEXTS_FOLDER, TEXTS_KINDS };
 
 enum {
     TEXTS_PAGE = 2048,     /* about 70 names: one false alarm costs well under a microsecond */
-    TEXTS_SIGN_WORDS = 80, /* 4,096 bits for triples, 1,024 for pairs: about 18 % and 25 % set */
+    TEXTS_SIGN_WORDS = 82, /* bits: 4,096 for triples, 1,024 for pairs, 128 for single bytes */
     TEXTS_RECORD_EXTRA = 5,
     TEXTS_FILTER_MAX = 24, /* more triples of a long needle do not make it rarer */
 };
@@ -41,12 +41,12 @@ int texts_add(struct texts *texts, enum texts_kind kind, uint32_t owner, struct 
 void texts_remove(struct texts *texts, uint32_t number);
 struct str texts_get(const struct texts *texts, uint32_t number);
 
-/* What a page must have in its signature to hold a needle (folded). */
+/* What a page must have in its signature to hold some needles (folded); begin with count 0. */
 struct texts_filter {
     uint16_t bit[TEXTS_FILTER_MAX];
     uint32_t count;
 };
-void texts_filter_init(struct texts_filter *filter, struct str folded);
+void texts_filter_add(struct texts_filter *filter, struct str folded);
 /* False: page (0.. texts->fresh - 1) is of another kind or holds no such text. */
 bool texts_may_hold(const struct texts *texts, uint32_t page, enum texts_kind kind,
                     const struct texts_filter *filter);
