@@ -114,7 +114,6 @@ static void on_done(void *ctx, int result)
 {
     struct chains_fetch *fetch = ctx;
 
-    fetch->closed = result != 0;
     result = judge(fetch, result);
     if (result == 0) {
         memcpy(fetch->chains->id[fetch->chain], fetch->stated, sizeof fetch->stated);

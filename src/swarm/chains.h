@@ -33,7 +33,6 @@ struct chains_fetch {
     struct digest digest;
     int64_t received;
     int status, error;
-    bool closed; /* in done: the connection has closed itself */
     void (*done)(void *ctx, int result);
     void *ctx;
 };

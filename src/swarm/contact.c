@@ -47,10 +47,16 @@ void contact_again(struct download *download, int number)
 {
     struct holder *holder = &download->holders[number];
 
-    if (holder->state == HOLDER_READY) {
-        download_leave(download, number);
-        holder->state = HOLDER_NEW;
+    if (holder->state != HOLDER_READY) {
+        return;
+    }
+    download_leave(download, number);
+    holder->state = HOLDER_NEW;
+    if (!holder->ask_first) {
         holder->ask_first = true;
+        holder->retry_ms = 0; /* it may only know another size: ask now */
+    } else {
+        holder->fails++;
     }
 }
 
@@ -121,9 +127,6 @@ static void on_chain_done(void *ctx, int result)
     struct download *download = contact->download;
     int chain = contact->chain.chain;
 
-    if (contact->chain.closed) {
-        contact->client = NULL;
-    }
     if (result != 0) {
         finish(contact, result);
         return;
@@ -245,7 +248,6 @@ static void on_done(void *ctx, int result)
     struct contact *contact = ctx;
 
     if (result != 0) {
-        contact->client = NULL; /* it closed itself */
         finish(contact, result);
     } else if (contact->error == -P2P_ECHANGED) {
         contact->download->holders[contact->holder].state = HOLDER_OTHER;

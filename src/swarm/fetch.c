@@ -130,8 +130,9 @@ static void failed(struct download *download, const struct fetch *fetch)
     } else if (fetch->job.result == -P2P_EBUSY) {
         holder->retry_ms = now + fetch->job.retry_ms;
     } else if (holder->state == HOLDER_READY && holder->retry_ms <= now) {
+        bool strange = fetch->job.result == -P2P_EPROTO || fetch->job.result == -P2P_ENOTFOUND;
         contact_fail(download, fetch->holder); /* once for all pieces that were under way */
-        if (fetch->job.result == -P2P_EPROTO || fetch->job.result == -P2P_ENOTFOUND) {
+        if (strange) {
             contact_again(download, fetch->holder);
         }
         if (holder->state != HOLDER_READY) {

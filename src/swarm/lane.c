@@ -372,7 +372,6 @@ static void on_done(void *ctx, int result)
     struct lane *lane = job->lane;
 
     if (result != 0) {
-        lane->client = NULL; /* it closed itself */
         fail(lane, result);
     } else if (job->http_status != 200 && job->http_status != 206) {
         refused(lane, job);

@@ -142,6 +142,7 @@ static void piece_drop(struct proof *proof, uint32_t piece)
     bit_flip(proof->held, piece);
     proof->held_count--;
     proof->prefix = piece < proof->prefix ? piece : proof->prefix;
+    proof->frontier = piece < proof->frontier ? proof->frontier : piece + 1;
 }
 
 static void piece_lose(struct proof *proof, uint32_t piece, struct proof_news *news)
@@ -379,13 +380,13 @@ static int chain_compare(const struct proof *proof, const struct proof_job *job,
     return rc;
 }
 
-/* Keeps of the held pieces those that the new base states too. What is proven they share. */
+/* Keeps of the held pieces those that the new base states too. */
 static int pieces_move(struct proof *proof, unsigned base, struct proof_news *news)
 {
     const unsigned chains[2] = {(unsigned)proof->base, base};
     uint32_t first = 1;
     bool before = true; /* the same at the boundary before the next one to see */
-    while (first <= proof->frontier && first < proof->pieces) {
+    while (first < proof->pieces) {
         uint32_t same, count = proof->pieces - first < RUN ? proof->pieces - first : RUN;
         int rc = runs_compare(proof, chains, first, count, &same);
         if (rc < 0)
@@ -398,8 +399,8 @@ static int pieces_move(struct proof *proof, unsigned base, struct proof_news *ne
         }
         first += count;
     }
-    if (!before && first == proof->pieces)
-        piece_lose(proof, first - 1, news);
+    if (!before)
+        piece_lose(proof, proof->pieces - 1, news);
     return 0;
 }
 
@@ -510,11 +511,8 @@ int proof_job_end(struct proof *proof, const struct proof_job *job,
 
 void proof_spoil(struct proof *proof, uint32_t piece)
 {
-    if (!bit_get(proof->held, piece))
-        return;
-    piece_drop(proof, piece);
-    if (piece >= proof->frontier)
-        proof->frontier = piece + 1;
+    if (bit_get(proof->held, piece))
+        piece_drop(proof, piece);
 }
 
 /* --- questions ------------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@
 enum {
     TICK_MS = 100,
     PATIENCE_MS = 10000,       /* without a holder that can be asked, before anything came */
-    PATIENCE_HALF_MS = 60000,  /* the same half-way: whoever had the rest may come back */
+    PATIENCE_HALF = 6,         /* times as long half-way: whoever had the rest may come back */
     TABLES_SIZE = 1280 * 1024, /* 400,000 pieces: 6 TiB */
     RUN_BYTES =
         2 * 1024 *
@@ -454,6 +454,8 @@ static void look_for_help(struct transfer *transfer)
     int known = TRANSFER_HOLDERS_MAX - count_holders(download, HOLDER_NONE);
     int64_t waited = loop_now_ms(download->config.loop) - transfer->useful_ms;
     bool half = download->held_bytes > 0;
+    int64_t patience =
+        download->config.patience_ms != 0 ? download->config.patience_ms : PATIENCE_MS;
 
     if (!download->sources.answered || transfer->next_size >= 0 || try_other_size(transfer)) {
         return;
@@ -464,7 +466,7 @@ static void look_for_help(struct transfer *transfer)
                  "no holder sent bytes with that SHA-256; nothing was kept");
     } else if (known == 0) {
         conclude(transfer, -P2P_ENOTFOUND, "nobody has it any more");
-    } else if (waited > (half ? PATIENCE_HALF_MS : PATIENCE_MS)) {
+    } else if (waited > (half ? PATIENCE_HALF : 1) * patience) {
         snprintf(transfer->reason, sizeof transfer->reason,
                  "%d%% are here, and none of %d holders can be reached; try again later",
                  (int)(download->held_bytes * 100 / (download->want.size + 1)), known);

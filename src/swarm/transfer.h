@@ -24,7 +24,8 @@ struct transfer_config {
     int connections;           /* most connections to one holder */
     uint64_t min_free;         /* bytes that must stay free on the disk */
     struct record_id self;     /* a holder with this id is left out */
-    size_t memory;             /* bytes of the arena, for buffers and tables */
+    int patience_ms; /* without any holder that can be asked; half-way six times as long. 0: 10 s */
+    size_t memory;   /* bytes of the arena, for buffers and tables */
 };
 
 struct transfer_want {

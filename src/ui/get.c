@@ -225,9 +225,8 @@ static void on_hash_done(void *ctx, int result)
 {
     struct get *get = ctx;
 
-    if (result == 0) {
-        client_close(get->hasher);
-    }
+    (void)result;
+    client_close(get->hasher);
     get->hasher = NULL;
     ask_later(get, get->retry_ms);
 }
