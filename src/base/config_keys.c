@@ -77,8 +77,7 @@ const struct config_key config_keys[] = {
     {KEY("node", "memory"), CONFIG_SIZE, NULL, "", 4 * MIB, 64 * GIB,
      "Memory for everything the node keeps; by default 64M for an index, 24M for a peer.", NULL},
     {KEY("node", "index"), CONFIG_LIST, NULL, "", 0, P2P_INDEXES_MAX,
-     "Indexes to join, as HOST or HOST:PORT; by default a local one, else one that answers on the "
-     "network.",
+     "Indexes to join, as HOST or HOST:PORT; by default one on this machine.",
      config_check_host_port},
     {KEY("node", "hosts"), CONFIG_LIST, NULL, "", 0, 64,
      "Names under which browsers may reach this node, beside its own name, localhost and its "
