@@ -86,6 +86,8 @@ static void alive_accept(struct index_role *role, struct catalog_node *node,
         member_check(role, node);
 }
 
+/* Until the end exchange->user is the member, or with user_number 0 the text of a refusal: that
+ * waits for the end of the body, so that the connection lives on. */
 void alive_line(struct exchange *exchange, void *context, struct str line)
 {
     struct index_role *role = context;
@@ -101,13 +103,21 @@ void alive_line(struct exchange *exchange, void *context, struct str line)
     struct catalog_node *node = catalog_find_node(role->catalog, &id);
     const char *fault = alive_fault(node, &alive, exchange);
     if (fault) {
-        role_refuse_seq(role, exchange, fault, node);
+        exchange->user = (void *)(uintptr_t)fault;
         return;
     }
     alive_accept(role, node, &alive);
     member_attach(role, node, exchange);
     exchange->user = member_of(role, node);
     exchange->user_number = member_of(role, node)->generation;
+}
+
+static void alive_refuse(struct index_role *role, struct exchange *exchange, const char *fault)
+{
+    struct record_id id;
+    exchange->user = NULL;
+    if (role_bearer(role, exchange, &id))
+        role_refuse_seq(role, exchange, fault, catalog_find_node(role->catalog, &id));
 }
 
 void alive_end(struct exchange *exchange, void *context)
@@ -118,22 +128,22 @@ void alive_end(struct exchange *exchange, void *context)
         return;
     if (!member) {
         role_refuse(role, exchange, 400, "the body is empty", "send one line");
-        return;
+    } else if (exchange->user_number == 0) {
+        alive_refuse(role, exchange, exchange->user);
+    } else if (member->generation != exchange->user_number) {
+        alive_refuse(role, exchange, "not a member");
+    } else {
+        alive_release(role, member);
+        member->held = exchange;
+        deadline_set(&role->holds, &member->hold,
+                     loop_now_ms(role->config.loop) + role->config.lease_ms / 3);
     }
-    if (member->generation != exchange->user_number) {
-        role_refuse_seq(role, exchange, "not a member", NULL);
-        return;
-    }
-    alive_release(role, member);
-    member->held = exchange;
-    deadline_set(&role->holds, &member->hold,
-                 loop_now_ms(role->config.loop) + role->config.lease_ms / 3);
 }
 
 void alive_next(struct exchange *exchange, void *context)
 {
     struct member *member = exchange->user;
-    if (member && member->held == exchange)
+    if (exchange->user_number && member->held == exchange)
         alive_release(context, member);
 }
 
@@ -142,7 +152,7 @@ void alive_gone(struct exchange *exchange, void *context, bool aborted)
     struct member *member = exchange->user;
     (void)context;
     (void)aborted;
-    if (member && member->held == exchange) {
+    if (exchange->user_number && member->held == exchange) {
         member->held = NULL;
         deadline_stop(&member->hold);
     }

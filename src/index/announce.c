@@ -25,7 +25,9 @@ enum announce_state {
     ANNOUNCE_LINES,  /* offers or changes, into the open transaction */
     ANNOUNCE_ASKING, /* the body is complete; whether the id lives elsewhere is being asked */
     ANNOUNCE_COMMITTING,
-    ANNOUNCE_IGNORED /* an update that is known already: its lines are not read */
+    ANNOUNCE_IGNORED, /* an update that is known already: its lines are not read */
+    ANNOUNCE_REFUSED  /* an update that does not fit: said at the end, so that the connection lives
+                         on */
 };
 
 struct announce {
@@ -40,6 +42,7 @@ struct announce {
     enum announce_state state;
     bool is_join, is_taken; /* the first user answered */
     uint8_t claim_count;
+    int error; /* of ANNOUNCE_REFUSED */
     struct buf stale;
     char stale_bytes[ANNOUNCE_STALE_SIZE];
 };
@@ -334,20 +337,22 @@ static void announce_take_claims(struct announce *a, const struct record_join *j
     }
 }
 
-static void announce_open(struct announce *a, int error)
+static void announce_refuse_error(struct announce *a, int error)
 {
-    struct catalog_node *node = a->node;
-    if (error == 0) {
-        member_of(a->role, node)->announce = a;
-        a->state = ANNOUNCE_LINES;
-        return;
-    }
-    a->node = NULL;
-    if (error == -P2P_EGAP)
-        announce_refuse_seq(a, "older than what is known of this node", node);
+    const struct catalog_node *node = catalog_find_node(a->role->catalog, &a->id);
+    if (error == -P2P_ENOTFOUND)
+        announce_refuse_seq(a, "not a member", node);
+    else if (error == -P2P_EGAP)
+        announce_refuse_seq(a, "older than what is known of this node, or with a gap", node);
     else
         announce_refuse(a, 503, "an earlier announce of this node is not through yet",
                         "come again");
+}
+
+static void announce_open(struct announce *a)
+{
+    member_of(a->role, a->node)->announce = a;
+    a->state = ANNOUNCE_LINES;
 }
 
 static void announce_first_join(struct announce *a, struct str line)
@@ -376,7 +381,13 @@ static void announce_first_join(struct announce *a, struct str line)
         announce_refuse(a, 503, "too many nodes are connected back to", "come again");
         return;
     }
-    announce_open(a, catalog_join_begin(role->catalog, node, &join));
+    error = catalog_join_begin(role->catalog, node, &join);
+    if (!error) {
+        announce_open(a);
+        return;
+    }
+    a->node = NULL;
+    announce_refuse_error(a, error);
 }
 
 static void announce_first_update(struct announce *a, struct str line)
@@ -387,20 +398,20 @@ static void announce_first_update(struct announce *a, struct str line)
         announce_refuse(a, 400, role->reader.fault, "the first line is {\"epoch\",\"seq\"}");
         return;
     }
+    int error = -P2P_ENOTFOUND;
     a->node = catalog_find_node(role->catalog, &a->id);
-    if (!a->node || a->node->state == RECORD_LEFT) {
-        const struct catalog_node *left = a->node;
-        a->node = NULL;
-        announce_refuse_seq(a, "not a member", left);
+    if (a->node && a->node->state != RECORD_LEFT) {
+        member_hear(role, a->node);
+        announce_supersede(role, a->node);
+        error = catalog_update_begin(role->catalog, a->node, epoch, seq);
+    }
+    if (error == 0) {
+        announce_open(a);
         return;
     }
-    member_hear(role, a->node);
-    announce_supersede(role, a->node);
-    int error = catalog_update_begin(role->catalog, a->node, epoch, seq);
-    if (error == 1)
-        a->state = ANNOUNCE_IGNORED;
-    else
-        announce_open(a, error);
+    a->state = error == 1 ? ANNOUNCE_IGNORED : ANNOUNCE_REFUSED;
+    a->node = NULL;
+    a->error = error;
 }
 
 /* ---- offers and changes ---- */
@@ -483,6 +494,18 @@ void announce_line(struct exchange *exchange, void *context, struct str line)
         announce_first_update(a, line);
 }
 
+static void announce_end_ignored(struct announce *a)
+{
+    a->node = catalog_find_node(a->role->catalog, &a->id);
+    if (!a->node) {
+        announce_refuse_error(a, -P2P_ENOTFOUND);
+        return;
+    }
+    announce_answer(a);
+    a->node = NULL;
+    announce_free(a);
+}
+
 void announce_end(struct exchange *exchange, void *context)
 {
     struct announce *a = exchange->user;
@@ -492,9 +515,9 @@ void announce_end(struct exchange *exchange, void *context)
     if (a->state == ANNOUNCE_FIRST) {
         announce_refuse(a, 400, "the body is empty", "its first line says which node this is");
     } else if (a->state == ANNOUNCE_IGNORED) {
-        announce_answer(a);
-        a->node = NULL;
-        announce_free(a);
+        announce_end_ignored(a);
+    } else if (a->state == ANNOUNCE_REFUSED) {
+        announce_refuse_error(a, a->error);
     } else if (a->probe.client) {
         a->state = ANNOUNCE_ASKING;
     } else {

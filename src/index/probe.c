@@ -4,28 +4,26 @@
  * Loop thread. */
 #include "index/probe.h"
 
+static void probe_end(struct probe *probe, int result)
+{
+    probe_cancel(probe);
+    probe->done(probe->ctx, result);
+}
+
+/* The rest of the answer is of no use. */
 static void probe_on_head(void *ctx, const struct http_head *head)
 {
     struct probe *probe = ctx;
     struct record_id id;
     struct str node = head->header[HTTP_HEADER_P2P_NODE];
-    probe->headed = true;
-    probe->found = node.ptr && text_hex_decode(node, id.bytes, sizeof(id.bytes)) == 0 &&
-                   record_id_equal(&id, &probe->id);
+    bool found = node.ptr && text_hex_decode(node, id.bytes, sizeof(id.bytes)) == 0 &&
+                 record_id_equal(&id, &probe->id);
+    probe_end(probe, found ? 0 : -P2P_EPROTO);
 }
 
-/* The rest of the answer is of no use; a broken one proves as much as a whole one. */
 static void probe_on_done(void *ctx, int result)
 {
-    struct probe *probe = ctx;
-    if (result == 0)
-        client_close(probe->client);
-    probe->client = NULL;
-    if (probe->found)
-        result = 0;
-    else if (probe->headed)
-        result = -P2P_EPROTO;
-    probe->done(probe->ctx, result);
+    probe_end(ctx, result);
 }
 
 int probe_begin(struct probe *probe, struct client_pool *pool, const struct plat_addr *addr)
@@ -40,7 +38,6 @@ int probe_begin(struct probe *probe, struct client_pool *pool, const struct plat
         .ctx = probe,
     };
     int error = -P2P_EFULL;
-    probe->headed = probe->found = false;
     probe->client = client_open(pool, addr, &error);
     if (!probe->client)
         return error;

@@ -17,9 +17,8 @@ enum {
 struct probe {
     struct client *client; /* NULL: not under way */
     struct record_id id;
-    bool headed, found;
-    /* 0: it is there; -P2P_EPROTO: somebody else is; -P2P_EREFUSED, -P2P_EUNREACH, -P2P_ETIMEOUT ...
-     * The probe may be begun anew in it. */
+    /* 0: it is there; -P2P_EPROTO: somebody else is; -P2P_EREFUSED, -P2P_EUNREACH, -P2P_ETIMEOUT
+     * ... The probe may be begun anew in it. */
     void (*done)(void *ctx, int result);
     void *ctx;
 };

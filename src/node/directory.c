@@ -181,13 +181,20 @@ static void directory_unlink(struct directory_call *call)
     call->directory = NULL;
 }
 
+/* The connection of this try is not needed any more, and neither is its patience. */
+static void directory_hang_up(struct directory_call *call)
+{
+    loop_stop_timer(call->directory->config.loop, &call->timer);
+    if (call->client)
+        client_close(call->client);
+    call->client = NULL;
+}
+
 void directory_cancel(struct directory_call *call)
 {
     if (!call->directory)
         return;
-    if (call->client)
-        client_close(call->client);
-    call->client = NULL;
+    directory_hang_up(call);
     directory_unlink(call);
 }
 
@@ -269,14 +276,14 @@ static void directory_on_head(void *ctx, const struct http_head *head)
     struct directory_call *call = ctx;
     struct directory *d = call->directory;
     const struct client_handlers *to = call->request.handlers;
-    if (!head->header[HTTP_HEADER_P2P_NODE].ptr)
-        call->error = -P2P_EPROTO;
-    else if (head->status == 503 && directory_has_more(call))
-        call->error = -P2P_EBUSY;
-    else
-        call->headed = true;
-    if (!call->headed)
+    bool is_index = head->header[HTTP_HEADER_P2P_NODE].ptr != NULL;
+    if (!is_index || (head->status == 503 && directory_has_more(call))) {
+        directory_hang_up(call);
+        directory_proceed(call, is_index ? -P2P_EBUSY : -P2P_EPROTO);
         return;
+    }
+    loop_stop_timer(d->config.loop, &call->timer);
+    call->headed = true;
     d->current = call->entry;
     d->answered = d->entries[call->entry].address[call->address];
     client_local_addr(call->client, &d->local);
@@ -287,15 +294,13 @@ static void directory_on_head(void *ctx, const struct http_head *head)
 static void directory_on_body(void *ctx, struct str bytes)
 {
     struct directory_call *call = ctx;
-    if (call->headed)
-        call->request.handlers->on_body(call->request.ctx, bytes);
+    call->request.handlers->on_body(call->request.ctx, bytes);
 }
 
 static void directory_on_line(void *ctx, struct str line)
 {
     struct directory_call *call = ctx;
-    if (call->headed)
-        call->request.handlers->on_line(call->request.ctx, line);
+    call->request.handlers->on_line(call->request.ctx, line);
 }
 
 static void directory_produce(void *ctx, struct buf *room, bool *out_end)
@@ -309,14 +314,10 @@ static void directory_on_done(void *ctx, int result)
 {
     struct directory_call *call = ctx;
     struct directory *d = call->directory;
-    if (result)
-        call->client = NULL; /* it closed itself */
-    if (call->client && !(call->keep && call->headed)) {
-        client_close(call->client);
-        call->client = NULL;
-    }
+    if (result || !call->keep)
+        directory_hang_up(call);
     if (!call->headed) {
-        directory_proceed(call, result ? result : call->error);
+        directory_proceed(call, result);
         return;
     }
     if (result && d->current == call->entry)
@@ -324,10 +325,23 @@ static void directory_on_done(void *ctx, int result)
     directory_finish(call, result);
 }
 
-static int directory_timeout(const struct directory_call *call)
+/* Silent for too long, connecting included. */
+static void directory_on_time(void *ctx)
 {
-    int silent = call->directory->config.silent_ms, own = call->request.timeout_ms;
-    return silent > 0 && silent < own && !call->last ? silent : own;
+    struct directory_call *call = ctx;
+    directory_hang_up(call);
+    directory_proceed(call, -P2P_ETIMEOUT);
+}
+
+/* Without room for the timer the request's own timeout has to do. */
+static void directory_set_timer(struct directory_call *call)
+{
+    struct directory *d = call->directory;
+    call->timer.on_time = directory_on_time;
+    call->timer.ctx = call;
+    if (d->config.silent_ms > 0 && !call->last)
+        (void)loop_set_timer(d->config.loop, &call->timer,
+                             loop_now_ms(d->config.loop) + d->config.silent_ms);
 }
 
 /* The request with our handlers before the caller's. */
@@ -347,12 +361,11 @@ static int directory_open(struct directory_call *call, const struct plat_addr *a
     request.handlers = &call->handlers;
     request.ctx = call;
     request.produce = request.produce ? directory_produce : NULL;
-    request.timeout_ms = directory_timeout(call);
     error = client_send(call->client, &request);
-    if (error) {
-        client_close(call->client);
-        call->client = NULL;
-    }
+    if (error)
+        directory_hang_up(call);
+    else
+        directory_set_timer(call);
     return error;
 }
 
@@ -374,7 +387,6 @@ static bool directory_next(struct directory_call *call, int error)
 {
     struct directory *d = call->directory;
     struct directory_entry *entry = &d->entries[call->entry];
-    call->error = error;
     if (call->produced)
         return false;
     if (call->address + 1 < entry->count) {
@@ -426,7 +438,8 @@ int directory_send(struct directory *d, struct directory_call *call)
 {
     assert(!call->request.handlers->sink && call->request.handlers->on_done);
     call->client = NULL;
-    call->address = call->error = 0;
+    call->timer = (struct loop_timer){.place = 0};
+    call->address = 0;
     call->silent = 0;
     call->headed = call->produced = false;
     call->entry = d->current;

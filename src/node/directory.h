@@ -52,7 +52,8 @@ struct directory_call {
     struct directory *directory;
     struct client *client;
     struct client_handlers handlers;
-    int entry, address, tried, error;
+    struct loop_timer timer;
+    int entry, address, tried;
     uint32_t silent; /* entries that get a second try, by bit */
     bool last, headed, produced;
     struct directory_call *next, *prev;
