@@ -116,7 +116,7 @@ int catalog_leave(struct catalog *catalog, struct catalog_node *node, uint64_t e
 void catalog_lose(struct catalog *catalog, struct catalog_node *node, int64_t now_ms);
 /* Forgets a node altogether, at once. */
 void catalog_forget(struct catalog *catalog, struct catalog_node *node);
-/* Goes on with commits and sweeps: about max_work offers (1,000 take well under a millisecond).
+/* Goes on with commits and sweeps: about max_work offers (1,000 take about a millisecond).
  * True: there is more. */
 bool catalog_step(struct catalog *catalog, uint32_t max_work);
 

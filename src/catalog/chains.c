@@ -60,15 +60,25 @@ uint32_t chains_next(const struct chains *chains, uint32_t slot)
     return *chains_link(chains, slot);
 }
 
+/* Splits go through the table in order, so what the next ones will need is known: the first object
+ * of a bucket, and nearer the second. */
+static void chains_fetch_ahead(const struct chains *chains, uint32_t fresh, uint32_t half)
+{
+    uint32_t far = chains->heads[(fresh + 2 * CHAINS_AHEAD) & half];
+    uint32_t near = chains->heads[(fresh + CHAINS_AHEAD) & half];
+    if (far)
+        __builtin_prefetch(chains_link(chains, far));
+    if (near && *chains_link(chains, near))
+        __builtin_prefetch(chains_link(chains, *chains_link(chains, near)));
+}
+
 /* Moves what belongs to the new last bucket out of the bucket that held it so far. */
 static void chains_split(struct chains *chains)
 {
     uint32_t fresh = chains->buckets++;
     uint32_t half = chains_mask(chains) >> 1;
     uint32_t *link = &chains->heads[fresh & half];
-    uint32_t soon = chains->heads[(fresh + CHAINS_AHEAD) & half];
-    if (soon)
-        __builtin_prefetch(chains_link(chains, soon));
+    chains_fetch_ahead(chains, fresh, half);
     while (*link != 0) {
         uint32_t slot = *link;
         uint32_t *next = chains_link(chains, slot);

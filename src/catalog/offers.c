@@ -278,6 +278,7 @@ uint32_t offers_add(struct catalog *catalog, uint32_t node, uint32_t name,
                     const struct record_offer *record)
 {
     uint32_t content = 0, origin = 0, offer = 0;
+    chains_expect(&catalog->by_offer, offers_hash(node, name));
     if (record->hashed)
         content = offers_add_content(catalog, &record->content);
     bool room = content || !record->hashed;
