@@ -64,8 +64,10 @@ static void client_settle(struct client *client)
         return;
     if (!client->paused && !client->starved)
         events |= PLAT_READABLE;
-    if (client->blocked || client->yield)
+    if (client->blocked)
         events |= PLAT_WRITABLE;
+    if (client->yield)
+        link_turn(client);
     loop_change_fd(client->pool->loop, &client->fd, events);
     int wait_ms = after_ms(client);
     if (wait_ms > 0)

@@ -96,6 +96,7 @@ struct conn {
     uint16_t status; /* of the answer */
     uint8_t state, mode, class, list, minor, entered;
     bool open, dead, ready;     /* dead: closed, but its slot is still in use */
+    bool unreserved;            /* the slot is promised to the next */
     bool ended, cut, failed;    /* the answer is whole; cut it; the server gave it */
     bool keep, body_left, fin;  /* keep alive; not all of the body was read; client closed */
     bool head_only, chunked;    /* HEAD; framing of the stream */

@@ -64,6 +64,7 @@ int exchange_move(struct exchange *exchange, struct server *to, void *ticket)
     loop_remove_fd(from->loop, &conn->fd);
     conn->transport.fd = -1;
     close_conn(conn, false);
+    slots_yield(conn); /* the client may be back there before this handler returns */
     loop_post(to->loop, &parcel->post);
     return 0;
 }

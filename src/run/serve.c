@@ -112,13 +112,17 @@ static void events_settle(struct conn *conn)
     bool deaf = conn->state == CONN_ANSWER && (conn->deaf || conn->fin);
     if (!deaf && conn->list != CONN_HUNGRY)
         events |= PLAT_READABLE;
-    if (conn->state != CONN_LINGER && (conn->blocked || conn->yield))
+    if (conn->state != CONN_LINGER && conn->blocked)
         events |= PLAT_WRITABLE;
     loop_change_fd(conn->server->loop, &conn->fd, events);
 }
 
+/* A turn that is over is not left to the poller: a socket that still takes bytes may already count
+ * as not writable. */
 static void serve_settle(struct conn *conn)
 {
+    if (conn->yield)
+        slots_ready(conn);
     buffers_settle(conn);
     deadline_settle(conn);
     if (conn->state == CONN_IDLE && conn->list != CONN_HUNGRY)
@@ -319,8 +323,9 @@ static void feed(struct server *server)
 void serve_turn(struct server *server)
 {
     struct conn *conn;
+    uint32_t ready = slots_take_ready(server);
     server->turn_posted = false;
-    while ((conn = slots_next_ready(server)) != NULL)
+    while ((conn = slots_next_ready(server, &ready)) != NULL)
         serve_on(conn);
     while (server->parcels && parcel_has_buffer(server)) {
         struct parcel *parcel = server->parcels;

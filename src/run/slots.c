@@ -140,8 +140,17 @@ static void slot_free(struct conn *conn)
     if (!conn->dead || conn->entered != 0 || conn->ready)
         return;
     conn->dead = false;
+    if (!conn->unreserved)
+        slots_unreserve(server);
     pool_give(&server->conns, slots_of(conn));
-    slots_unreserve(server);
+}
+
+void slots_yield(struct conn *conn)
+{
+    if (!conn->dead || conn->ready || conn->unreserved)
+        return;
+    conn->unreserved = true;
+    slots_unreserve(conn->server);
 }
 
 void slots_close(struct conn *conn)
@@ -342,18 +351,22 @@ void slots_ready(struct conn *conn)
     slots_turn(server);
 }
 
-/* Those that were closed meanwhile are passed over, and their slots freed. */
-struct conn *slots_next_ready(struct server *server)
+uint32_t slots_take_ready(struct server *server)
 {
-    while (server->ready_first != 0) {
-        struct conn *conn = slots_at(server, server->ready_first);
-        server->ready_first = conn->ready_next;
-        if (server->ready_first == 0)
-            server->ready_last = 0;
+    uint32_t first = server->ready_first;
+    server->ready_first = server->ready_last = 0;
+    return first;
+}
+
+struct conn *slots_next_ready(struct server *server, uint32_t *slot)
+{
+    while (*slot != 0) {
+        struct conn *conn = slots_at(server, *slot);
+        *slot = conn->ready_next;
         conn->ready = false;
         if (conn->open)
             return conn;
-        slot_free(conn);
+        slot_free(conn); /* closed meanwhile */
     }
     return NULL;
 }

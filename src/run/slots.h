@@ -60,6 +60,9 @@ struct conn *slots_open(struct server *server, const struct transport *transport
 /* Takes back all that the connection holds, and closes its descriptor unless that is -1. Its slot
  * is free when nobody is in it any more: slots_leave. */
 void slots_close(struct conn *conn);
+/* Within a handler of a closed connection: others may already reserve its slot, since it is free
+ * before this thread can open one. */
+void slots_yield(struct conn *conn);
 /* Around everything that may call a handler: between the two a closed connection stays readable. */
 void slots_enter(struct conn *conn);
 void slots_leave(struct conn *conn);
@@ -91,9 +94,11 @@ struct conn_input *slots_input_of(const struct conn *conn);
 uint8_t *slots_out(const struct conn *conn);
 struct buf *slots_build(const struct conn *conn);
 
-/* Runs it at the end of this turn. */
+/* Runs it at the end of this turn; when called there, at the end of the next. */
 void slots_ready(struct conn *conn);
-struct conn *slots_next_ready(struct server *server);
+/* Those that are ready: the first one's slot, then each; NULL at the end. */
+uint32_t slots_take_ready(struct server *server);
+struct conn *slots_next_ready(struct server *server, uint32_t *slot);
 /* Has server->turn run at the end of this turn. */
 void slots_turn(struct server *server);
 
