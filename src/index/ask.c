@@ -87,7 +87,7 @@ static bool ask_check_overlay(struct index_role *role, struct exchange *exchange
 {
     static const struct role_number ttl = {"ttl", 0, UINT32_MAX, 0};
     static const struct role_number wait = {"wait_ms", 0, UINT32_MAX, 0};
-    char id[ASK_ID_MAX + 1];
+    char id[ASK_ID_MAX];
     uint32_t number;
     ptrdiff_t length = http_query(exchange->head->query, "id", id, sizeof(id));
     bool good = length == -P2P_ENOTFOUND || length == ASK_ID_MAX;
@@ -146,7 +146,7 @@ void ask_search(struct exchange *exchange, void *context)
 {
     struct index_role *role = context;
     static const struct role_number limits = {"limit", 1, UINT32_MAX, P2P_RESULTS_MAX};
-    char text[P2P_PATTERN_MAX + 1];
+    char text[P2P_PATH_MAX]; /* beyond P2P_PATTERN_MAX only a whole name is found */
     uint32_t limit;
     if (!ask_check_overlay(role, exchange))
         return;
@@ -168,7 +168,7 @@ void ask_search(struct exchange *exchange, void *context)
     else
         role_refuse(role, exchange, 400,
                     length == -P2P_ENOTFOUND ? "nothing to search for" : "q is too long or broken",
-                    "ask for /v1/search?q=TEXT or ?sha256=HEX; TEXT has 256 bytes at most");
+                    "ask for /v1/search?q=TEXT or ?sha256=HEX");
 }
 
 /* ---- list and nodes ---- */

@@ -85,12 +85,23 @@ static inline void world_close(struct world *world)
     arena_free(&world->rig.arena);
 }
 
-static inline int world_setup(void **state)
+static inline int world_setup_lease(void **state, int64_t lease_ms)
 {
     struct world *world = test_malloc(sizeof(*world));
-    world_open(world, &(struct world_limits){(size_t)16 << 20, 0, INDEX_LEASE_MS});
+    world_open(world, &(struct world_limits){(size_t)16 << 20, 0, lease_ms});
     *state = world;
     return 0;
+}
+
+static inline int world_setup(void **state)
+{
+    return world_setup_lease(state, INDEX_LEASE_MS);
+}
+
+/* Nobody is lost by silence. */
+static inline int world_setup_patient(void **state)
+{
+    return world_setup_lease(state, 600000);
 }
 
 static inline int world_teardown(void **state)
