@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The choice of pieces. A choice walks the bitmaps by bytes: some microseconds for 2,048 pieces, a
- * millisecond or two for a million. There is no list per piece: who fetches what is found in the
- * small table of requests. Loop thread. */
+ * third of a millisecond for 65,536 and more. There is no list per piece: who fetches what is found
+ * in the small table of requests. Loop thread. */
 #include "swarm/plan.h"
 
 #include <assert.h>
@@ -10,7 +10,8 @@
 enum {
     RATE_STEP_MS = 250,  /* bytes are counted this long before they change the rate */
     RATE_MEAN_MS = 2000, /* the mean forgets in this time */
-    SPARE_MS = 100 /* a faster source must win more than this to be asked for what another sends */
+    WALK_BYTES = 8192,   /* of a bitmap, compared in one choice: 65,536 pieces */
+    SPARE_MS = 100       /* what a faster source must win to be asked for what another sends */
 };
 
 #define NO_PIECE UINT32_MAX
@@ -264,6 +265,8 @@ static uint8_t allowed_byte(const struct choice *choice, uint32_t byte)
 
 static uint8_t missing_byte(const struct choice *choice, uint32_t byte)
 {
+    if ((choice->plan->done[byte] | choice->plan->asked[byte]) == 0xff)
+        return 0; /* most bytes of a long download, soon */
     return (uint8_t)(allowed_byte(choice, byte) & ~choice->plan->asked[byte]);
 }
 
@@ -278,35 +281,54 @@ static uint32_t pick_last(const struct choice *choice)
     return NO_PIECE;
 }
 
-/* One walk: the least rarity and how many have it; or, with skip, the one of them after so many
- * others. */
-static uint32_t walk_rare(const struct choice *choice, uint32_t *rarity, uint32_t *skip, bool find)
+struct walk {
+    uint32_t from, end; /* bytes of the bitmaps */
+    uint32_t rarity;    /* the least */
+    uint32_t count;     /* pieces that are so rare */
+};
+
+static void walk_count(const struct choice *choice, struct walk *walk)
 {
-    const uint8_t *all = choice->plan->rarity;
-    for (uint32_t byte = 0; byte < bitmap_size(choice->plan->shape.pieces); byte++) {
+    const uint8_t *rarity = choice->plan->rarity;
+    for (uint32_t byte = walk->from; byte < walk->end; byte++) {
         uint8_t bits = missing_byte(choice, byte);
         for (uint32_t piece = byte * 8; bits != 0; bits = (uint8_t)(bits << 1), piece++) {
-            if (!(bits & 0x80) || all[piece] > *rarity)
+            if (!(bits & 0x80) || rarity[piece] > walk->rarity)
                 continue;
-            if (find && all[piece] == *rarity && (*skip)-- == 0)
-                return piece;
-            if (!find) {
-                *skip = all[piece] < *rarity ? 1 : *skip + 1;
-                *rarity = all[piece];
-            }
+            walk->count = rarity[piece] < walk->rarity ? 1 : walk->count + 1;
+            walk->rarity = rarity[piece];
         }
+    }
+}
+
+/* The one of them after so many others. */
+static uint32_t walk_find(const struct choice *choice, const struct walk *walk, uint32_t skip)
+{
+    const uint8_t *rarity = choice->plan->rarity;
+    for (uint32_t byte = walk->from; byte < walk->end; byte++) {
+        uint8_t bits = missing_byte(choice, byte);
+        for (uint32_t piece = byte * 8; bits != 0; bits = (uint8_t)(bits << 1), piece++)
+            if ((bits & 0x80) && rarity[piece] == walk->rarity && skip-- == 0)
+                return piece;
     }
     return NO_PIECE;
 }
 
+/* Of more than WALK_BYTES x 8 pieces only so many are compared, from a random place on. */
 static uint32_t pick_rarest(const struct choice *choice)
 {
-    uint32_t rarity = UINT32_MAX, count = 0;
-    walk_rare(choice, &rarity, &count, false);
-    if (count == 0)
-        return NO_PIECE;
-    uint32_t skip = choice->plan->shape.random(choice->plan->shape.ctx) % count;
-    return walk_rare(choice, &rarity, &skip, true);
+    const struct plan_shape *shape = &choice->plan->shape;
+    uint32_t bytes = bitmap_size(shape->pieces), walks = (bytes + WALK_BYTES - 1) / WALK_BYTES;
+    uint32_t number = shape->random(shape->ctx);
+    for (uint32_t i = 0; i < walks; i++) {
+        struct walk walk = {.from = (number % walks + i) % walks * WALK_BYTES,
+                            .rarity = UINT32_MAX};
+        walk.end = bytes - walk.from < WALK_BYTES ? bytes : walk.from + WALK_BYTES;
+        walk_count(choice, &walk);
+        if (walk.count > 0)
+            return walk_find(choice, &walk, number / walks % walk.count);
+    }
+    return NO_PIECE;
 }
 
 static bool is_allowed(const struct choice *choice, uint32_t piece)

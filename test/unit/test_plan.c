@@ -277,7 +277,7 @@ static void test_big(void **state)
 {
     (void)state;
     assert_true(plan_memory(BIG, 4) < (size_t)BIG * 2);
-    make(BIG, 1, random_zero);
+    make(BIG, 1, random_number);
     add_whole(0);
     any.backwards = true;
     for (uint32_t left = BIG; left > BIG - 4096; left -= 8) {
@@ -288,6 +288,14 @@ static void test_big(void **state)
         plan_end(&plan, request);
     }
     assert_int_equal(plan.done_count, 4096);
+    any.backwards = false;
+    for (uint32_t i = 0; i < BIG; i++)
+        if (i != 7 && i != BIG / 2 && i != BIG - 5000)
+            plan_done(&plan, i);
+    for (int left = 3; left > 0; left--) /* wherever the choice begins, it finds them */
+        assert_true(plan_ask(&plan, 0, &any, 8, 0) >= 0);
+    assert_nothing(0);
+    assert_true(plan.asked[0] == 1 && plan.asked[BIG / 16] == 0x80);
 }
 
 /* --- whole downloads ------------------------------------------------------------------------- */
