@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/* Begins with the ticket: does the request ask for its file? Then the file is opened and looked at,
+ * and looked at again before each part and after the last; when it is not what the ticket says, the
+ * connection is cut and home is told. The worker's thread. */
+#include "peer/handout.h"
+
+#include "base/name.h"
+#include "base/text.h"
+#include "peer/entries.h"
+#include "platform/plat.h"
+#include "wire/digest.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { KEEP_GRAIN_MS = 500 };
+
+/* ---- tickets ---- */
+
+static void ticket_home(void *ctx)
+{
+    struct handout_ticket *ticket = ctx;
+    ticket->handout->back(ticket->handout->ctx, ticket);
+}
+
+static void file_close(struct handout_ticket *ticket)
+{
+    if (ticket->file >= 0)
+        plat_close(ticket->file);
+    ticket->file = -1;
+}
+
+/* The connection is gone, or has gone elsewhere. */
+static void on_ticket_gone(void *context, void *item)
+{
+    struct handout *handout = context;
+    struct handout_ticket *ticket = item;
+    deadline_stop(&ticket->keep);
+    file_close(ticket);
+    ticket->post = (struct loop_post){.run = ticket_home, .ctx = ticket};
+    loop_post(handout->home_loop, &ticket->post);
+}
+
+static void on_keep_late(void *ctx, struct deadline *deadline)
+{
+    struct handout_ticket *ticket =
+        (struct handout_ticket *)((char *)deadline - offsetof(struct handout_ticket, keep));
+    (void)ctx;
+    if (!ticket->in_use)
+        file_close(ticket);
+}
+
+static bool is_as_hashed(const struct handout_ticket *ticket)
+{
+    struct plat_stat stat;
+    return plat_fstat(ticket->file, &stat) == 0 && entries_print(&stat) == ticket->print;
+}
+
+/* 0; -P2P_ECHANGED; or why it cannot be opened. */
+static int file_open(struct handout *handout, struct handout_ticket *ticket)
+{
+    if (ticket->file < 0) {
+        int root = plat_open_folder(handout->share);
+        ticket->file = root < 0 ? root : plat_open_beneath(root, ticket->path, PLAT_READ);
+        if (root >= 0)
+            plat_close(root);
+    }
+    if (ticket->file < 0)
+        return ticket->file;
+    return is_as_hashed(ticket) ? 0 : -P2P_ECHANGED;
+}
+
+/* What the cache says of its chain. A file of one piece needs none. */
+static void chain_find(struct handout *handout, struct handout_ticket *ticket)
+{
+    char path[P2P_PATH_MAX + 1];
+    struct cache_record record;
+    if (ticket->ready)
+        return;
+    ticket->ready = true;
+    ticket->states = digest_piece_count(ticket->size) - 1;
+    ticket->has_chain = true;
+    if (ticket->states == 0) {
+        struct digest digest;
+        digest_chain_id_begin(&digest, ticket->size);
+        digest_chain_id_end(&digest, ticket->chain_id);
+        return;
+    }
+    ticket->has_chain =
+        cache_read(handout->cache, ticket->record, &record, path) == 0 &&
+        memcmp(record.content.bytes, ticket->content.bytes, sizeof record.content.bytes) == 0 &&
+        record.states == ticket->states;
+    if (!ticket->has_chain)
+        return;
+    memcpy(ticket->chain_id, record.chain_id, sizeof ticket->chain_id);
+    ticket->chain_at = cache_chain_at(ticket->record, &record);
+}
+
+/* ---- slots ---- */
+
+static bool slot_take(struct handout_shared *shared)
+{
+    if (atomic_fetch_add(&shared->active, 1) < atomic_load(&shared->most))
+        return true;
+    atomic_fetch_sub(&shared->active, 1);
+    return false;
+}
+
+static void answer_busy(struct exchange *exchange)
+{
+    exchange_begin(exchange, 503, "application/json");
+    exchange_header(exchange, "Retry-After", STR("1"));
+    buf_put(exchange_body(exchange),
+            STR("{\"error\":\"all upload slots are taken\",\"hint\":\"try again\","
+                "\"retry_ms\":200}\n"));
+    exchange_end(exchange);
+}
+
+/* ---- headers ---- */
+
+static void put_chain_headers(struct exchange *exchange, const struct handout_ticket *ticket)
+{
+    char hex[2 * P2P_CHAIN_ID_SIZE + 1];
+    exchange_header_i64(exchange, "P2P-Size", ticket->size);
+    exchange_header_i64(exchange, "P2P-Piece", digest_piece_size(ticket->size));
+    if (!ticket->has_chain)
+        return;
+    text_hex_encode(ticket->chain_id, sizeof ticket->chain_id, hex);
+    exchange_header(exchange, "P2P-Chain", (struct str){hex, sizeof hex - 1});
+}
+
+static struct str etag_of(const struct handout_ticket *ticket, char out[2 * P2P_SHA256_SIZE + 3])
+{
+    out[0] = '"';
+    text_hex_encode(ticket->content.bytes, P2P_SHA256_SIZE, out + 1);
+    out[2 * P2P_SHA256_SIZE + 1] = '"';
+    return (struct str){out, 2 * P2P_SHA256_SIZE + 2};
+}
+
+/* RFC 9110, 13.1.2: a list of tags, compared weakly. */
+static bool tags_have(struct str tags, struct str etag)
+{
+    struct str tag;
+    if (text_is(text_trim(tags), "*"))
+        return true;
+    while (text_split(&tags, ',', &tag)) {
+        tag = text_trim(tag);
+        if (text_begins(tag, STR("W/")))
+            tag = text_from_byte(tag, 2);
+        if (text_equal(tag, etag))
+            return true;
+    }
+    return false;
+}
+
+static void put_download_headers(struct exchange *exchange, const struct handout_ticket *ticket)
+{
+    char text[8 * P2P_PART_MAX];
+    struct buf buf = buf_on(text, sizeof text);
+    struct str path = {ticket->path, ticket->path_len};
+    buf_put_text(&buf, "attachment; ");
+    buf_put_disposition(&buf, name_base(path));
+    exchange_header(exchange, "Content-Disposition", buf.full ? STR("attachment") : buf_str(&buf));
+}
+
+/* ---- bytes ---- */
+
+static bool still(struct exchange *exchange, void *role)
+{
+    struct handout_ticket *ticket = exchange->ticket;
+    (void)role;
+    if (is_as_hashed(ticket))
+        return true;
+    ticket->complaint = -P2P_ECHANGED;
+    return false;
+}
+
+static void begin_file(struct exchange *exchange, int status, bool is_download)
+{
+    const struct handout_ticket *ticket = exchange->ticket;
+    char etag[2 * P2P_SHA256_SIZE + 3];
+    exchange_begin(exchange, status, status == 304 ? NULL : "application/octet-stream");
+    exchange_header(exchange, "ETag", etag_of(ticket, etag));
+    exchange_header(exchange, "Accept-Ranges", STR("bytes"));
+    exchange_header(exchange, "Content-Security-Policy", STR("sandbox; default-src 'none'"));
+    put_chain_headers(exchange, ticket);
+    if (is_download)
+        put_download_headers(exchange, ticket);
+}
+
+static void put_content_range(struct exchange *exchange, int64_t first, int64_t length,
+                              int64_t size)
+{
+    char text[80];
+    struct buf buf = buf_on(text, sizeof text);
+    if (length < 0)
+        buf_printf(&buf, "bytes */%lld", (long long)size);
+    else
+        buf_printf(&buf, "bytes %lld-%lld/%lld", (long long)first, (long long)(first + length - 1),
+                   (long long)size);
+    exchange_header(exchange, "Content-Range", buf_str(&buf));
+}
+
+/* Which bytes are asked for: a status of 200, 206, 304 or 416. */
+static int wanted(const struct exchange *exchange, int64_t *out_first, int64_t *out_length)
+{
+    const struct handout_ticket *ticket = exchange->ticket;
+    const struct str *header = exchange->head->header;
+    char text[2 * P2P_SHA256_SIZE + 3];
+    struct str etag = etag_of(ticket, text), if_range = header[HTTP_HEADER_IF_RANGE];
+    *out_first = 0;
+    *out_length = ticket->size;
+    if (header[HTTP_HEADER_IF_NONE_MATCH].ptr && tags_have(header[HTTP_HEADER_IF_NONE_MATCH], etag))
+        return 304;
+    if (!header[HTTP_HEADER_RANGE].ptr || (if_range.ptr && !text_equal(text_trim(if_range), etag)))
+        return 200;
+    int result = http_parse_range(header[HTTP_HEADER_RANGE], ticket->size, out_first, out_length);
+    if (result == 1) {
+        *out_first = 0;
+        *out_length = ticket->size;
+    }
+    return result == 0 ? 206 : result == 1 ? 200 : 416;
+}
+
+static void serve_bytes(struct exchange *exchange, struct handout *handout, bool is_download)
+{
+    struct handout_ticket *ticket = exchange->ticket;
+    int64_t first, length;
+    int status = wanted(exchange, &first, &length);
+    bool sends = (status == 200 || status == 206) && exchange->head->method == HTTP_METHOD_GET;
+    if (sends && !slot_take(handout->shared)) {
+        answer_busy(exchange);
+        return;
+    }
+    exchange->user_number = sends;
+    begin_file(exchange, status, is_download);
+    if (status == 206)
+        put_content_range(exchange, first, length, ticket->size);
+    if (status == 416)
+        put_content_range(exchange, 0, -1, ticket->size);
+    if (status == 304 || status == 416)
+        exchange_end(exchange);
+    else
+        exchange_file(exchange, ticket->file, first, length, still);
+}
+
+/* ---- the request and the ticket ---- */
+
+static void go_home(struct exchange *exchange, struct handout *handout)
+{
+    if (exchange_move(exchange, handout->home, NULL) < 0)
+        exchange_busy(exchange, "the node has no connection to spare", "try again");
+}
+
+/* The file is not what the ticket promises. A fresh ticket is answered, so that nobody goes to and
+ * fro while home does not know yet. */
+static void fail(struct exchange *exchange, struct handout *handout, int error)
+{
+    struct handout_ticket *ticket = exchange->ticket;
+    file_close(ticket);
+    ticket->complaint = error;
+    if (ticket->served)
+        go_home(exchange, handout);
+    else
+        exchange_busy(exchange, "the file has changed or gone", "ask again: it is looked at");
+}
+
+/* The file is open, and as it was hashed. */
+static bool prepare(struct exchange *exchange, struct handout *handout)
+{
+    struct handout_ticket *ticket = exchange->ticket;
+    int error = file_open(handout, ticket);
+    if (error < 0) {
+        fail(exchange, handout, error);
+        return false;
+    }
+    deadline_stop(&ticket->keep);
+    ticket->in_use = true;
+    ticket->served = true;
+    exchange->user = ticket;
+    chain_find(handout, ticket);
+    return true;
+}
+
+static bool asks_content(const struct exchange *exchange)
+{
+    const struct handout_ticket *ticket = exchange->ticket;
+    uint8_t content[P2P_SHA256_SIZE];
+    return ticket && text_hex_decode(exchange->tail, content, sizeof content) == 0 &&
+           memcmp(content, ticket->content.bytes, sizeof content) == 0;
+}
+
+static void content_begin(struct exchange *exchange, void *role)
+{
+    if (!asks_content(exchange))
+        go_home(exchange, role);
+    else if (prepare(exchange, role))
+        serve_bytes(exchange, role, false);
+}
+
+static void download_begin(struct exchange *exchange, void *role)
+{
+    const struct handout_ticket *ticket = exchange->ticket;
+    if (!ticket || !text_equal(exchange->tail, (struct str){ticket->path, ticket->path_len}))
+        go_home(exchange, role);
+    else if (prepare(exchange, role))
+        serve_bytes(exchange, role, true);
+}
+
+static void begin_chain(struct exchange *exchange)
+{
+    exchange_begin(exchange, 200, "application/octet-stream");
+    put_chain_headers(exchange, exchange->ticket);
+}
+
+static void chain_begin(struct exchange *exchange, void *role)
+{
+    struct handout *handout = role;
+    struct handout_ticket *ticket = exchange->ticket;
+    struct cache_record record;
+    char path[P2P_PATH_MAX + 1];
+    if (!asks_content(exchange)) {
+        go_home(exchange, role);
+        return;
+    }
+    if (!prepare(exchange, role))
+        return;
+    bool good = ticket->has_chain;
+    if (good && ticket->states > 0)
+        good = cache_read(handout->cache, ticket->record, &record, path) == 0 &&
+               cache_check_chain(handout->cache, ticket->record, &record, handout->part,
+                                 sizeof handout->part) == 0;
+    if (!good) {
+        ticket->complaint = -P2P_EVERIFY;
+        exchange_busy(exchange, "the chain is not at hand", "the file is hashed again: ask later");
+        return;
+    }
+    begin_chain(exchange);
+    int64_t length = (int64_t)ticket->states * P2P_SHA256_SIZE;
+    if (length == 0)
+        exchange_end(exchange);
+    else
+        exchange_file(exchange, handout->cache->fd, ticket->chain_at, length, NULL);
+}
+
+/* All bits are set but those behind the last piece. */
+static void have_produce(struct exchange *exchange, void *role, struct buf *room)
+{
+    struct handout_ticket *ticket = exchange->ticket;
+    uint64_t pieces = (uint64_t)ticket->states + 1, bytes = (pieces + 7) / 8;
+    (void)role;
+    while (ticket->have_next < bytes && room->len < room->size) {
+        uint64_t left = pieces - ticket->have_next * 8;
+        buf_put_char(room, (char)(left >= 8 ? 0xff : 0xff << (8 - left)));
+        ticket->have_next++;
+    }
+    if (ticket->have_next == bytes)
+        exchange_end(exchange);
+}
+
+static void have_begin(struct exchange *exchange, void *role)
+{
+    struct handout_ticket *ticket = exchange->ticket;
+    if (!asks_content(exchange)) {
+        go_home(exchange, role);
+        return;
+    }
+    if (!prepare(exchange, role))
+        return;
+    ticket->have_next = 0;
+    begin_chain(exchange);
+    exchange_stream(exchange, ((int64_t)ticket->states + 8) / 8, have_produce);
+}
+
+/* The slot is free again, and the file stays open for a moment. */
+static void on_gone(struct exchange *exchange, void *role, bool aborted)
+{
+    struct handout *handout = role;
+    struct handout_ticket *ticket = exchange->user;
+    (void)aborted;
+    if (exchange->user_number != 0)
+        atomic_fetch_sub(&handout->shared->active, 1);
+    exchange->user_number = 0;
+    if (!ticket)
+        return;
+    ticket->in_use = false;
+    deadline_set(&handout->keeps, &ticket->keep,
+                 loop_now_ms(handout->worker->loop) + HANDOUT_KEEP_MS);
+}
+
+const struct route handout_routes[] = {
+    {SERVER_GET, 0, "/v1/content/", SERVER_TRANSFER, content_begin, NULL, NULL, NULL, on_gone},
+    {SERVER_GET, 0, "/v1/chain/", SERVER_TRANSFER, chain_begin, NULL, NULL, NULL, on_gone},
+    {SERVER_GET, 0, "/v1/have/", SERVER_TRANSFER, have_begin, NULL, NULL, NULL, on_gone},
+    {SERVER_GET, 0, "/download/", SERVER_TRANSFER, download_begin, NULL, NULL, NULL, on_gone},
+    {0, 0, NULL, SERVER_CLIENT, NULL, NULL, NULL, NULL, NULL},
+};
+
+/* ---- the server ---- */
+
+static size_t on_pace(void *context, size_t wanted_size, int *out_wait_ms)
+{
+    struct handout_shared *shared = ((struct handout *)context)->shared;
+    int64_t now_us = plat_now_us();
+    plat_mutex_lock(&shared->mutex);
+    size_t granted = (size_t)bucket_allow(&shared->bucket, wanted_size, now_us);
+    bucket_take(&shared->bucket, granted);
+    shared->sent += granted;
+    *out_wait_ms = granted > 0 ? 0 : (int)bucket_wait_ms(&shared->bucket, now_us);
+    plat_mutex_unlock(&shared->mutex);
+    return granted;
+}
+
+int handout_init(struct handout *handout, struct arena *arena, struct server_config *config)
+{
+    config->listener = -1;
+    config->home = handout->home;
+    config->context = handout;
+    config->ticket_gone = on_ticket_gone;
+    config->pace = on_pace;
+    deadlines_init(&handout->keeps, handout->worker->loop, KEEP_GRAIN_MS);
+    handout->keeps.on_late = on_keep_late;
+    handout->keeps.ctx = handout;
+    int result = server_init(&handout->server, handout->worker->loop, arena, config);
+    return result < 0 ? result : server_add_routes(handout->server, handout_routes, handout);
+}
+
+void handout_close(struct handout *handout)
+{
+    server_close(handout->server);
+    deadlines_close(&handout->keeps);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Serves the files of tickets on an upload worker: content, chain, have, download. A ticket says
+ * which file of the share a connection came for and what it was when it was hashed; the file is
+ * opened beneath the share, served only while it is still that, and closed when nothing was asked
+ * for a while. Whatever else is asked for goes back to the node's own server. The worker's thread,
+ * but for init and close. */
+#ifndef HANDOUT_H
+#define HANDOUT_H
+
+#include "base/bucket.h"
+#include "peer/cache.h"
+#include "platform/plat.h"
+#include "run/deadline.h"
+#include "run/server.h"
+#include "run/worker.h"
+
+#include <stdatomic.h>
+
+enum {
+    HANDOUT_KEEP_MS = 3000, /* a file stays open for the next request of its connection */
+    HANDOUT_PART = 8192
+};
+
+/* What all workers count together. */
+struct handout_shared {
+    _Atomic(uint32_t) active, most; /* uploads now, and allowed */
+    struct plat_mutex mutex;        /* of the two below */
+    struct bucket bucket;
+    uint64_t sent;
+};
+
+struct handout_ticket {
+    struct loop_post post; /* to go home, or with a complaint */
+    struct handout *handout;
+    /* set at home */
+    char path[P2P_PATH_MAX + 1];
+    size_t path_len;
+    uint64_t print;
+    int64_t size;
+    struct record_content content;
+    uint32_t record; /* in the cache; 0: none */
+    /* the worker's */
+    int file;   /* -1: closed */
+    bool ready; /* chain_id and record_head are what the cache has */
+    bool has_chain, served, in_use;
+    int complaint; /* what is wrong with the file, told when the ticket goes home */
+    uint8_t chain_id[P2P_CHAIN_ID_SIZE];
+    int64_t chain_at;
+    uint32_t states;
+    uint64_t have_next; /* of the bits that are being sent */
+    struct deadline keep;
+};
+
+struct handout {
+    struct server *server, *home;
+    struct worker *worker;
+    struct handout_shared *shared;
+    const struct cache *cache;
+    const char *share;
+    struct deadlines keeps;
+    /* A ticket has come home; on the home loop. */
+    void (*back)(void *ctx, struct handout_ticket *ticket);
+    void *ctx;
+    struct loop *home_loop;
+    uint8_t part[HANDOUT_PART];
+    struct loop_post rename;
+    bool renaming; /* home's: the post is away */
+    char node[2 * P2P_ID_SIZE + 1];
+};
+
+/* With all up to ctx and home_loop set; makes the server. 0 or -P2P_EFULL. */
+int handout_init(struct handout *handout, struct arena *arena, struct server_config *config);
+/* After the workers have stopped. */
+void handout_close(struct handout *handout);
+
+extern const struct route handout_routes[];
+
+#endif
