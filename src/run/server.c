@@ -161,3 +161,9 @@ struct loop *server_loop(const struct server *server)
 {
     return server->loop;
 }
+
+void server_set_node(struct server *server, const char node[2 * P2P_ID_SIZE + 1])
+{
+    memcpy(server->config.node, node, sizeof server->config.node);
+    server->common_until_ms = 0;
+}

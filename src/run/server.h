@@ -27,5 +27,7 @@ void server_stop(struct server *server);
 void server_close(struct server *server);
 const struct server_stats *server_stats(const struct server *server);
 struct loop *server_loop(const struct server *server);
+/* The node has another id now: 32 hex digits. */
+void server_set_node(struct server *server, const char node[2 * P2P_ID_SIZE + 1]);
 
 #endif
