@@ -327,7 +327,8 @@ static int retry_ms(struct lane_crew *crew, const struct lane_job *job)
     const struct json_value *value = json_parse(&crew->json, text_trim(body));
     int64_t ms;
 
-    if (value == NULL || json_get_int(&crew->json, value, "retry_ms", 1, 60000, &ms) != 0) {
+    if (value == NULL ||
+        json_get_int(&crew->json, value, "retry_ms", (struct json_range){1, 60000}, &ms) != 0) {
         return LANE_RETRY_MS;
     }
     return (int)ms;

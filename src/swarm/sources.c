@@ -85,12 +85,11 @@ static void on_line(void *ctx, struct str line)
     struct download *download = ctx;
     struct record_result holder;
     struct record_end stream_end;
-    bool is_end = false;
 
     if (download->sources.status == 200 &&
-        record_read_result(&download->sources.json, line, RECORD_SOURCES, &holder, &stream_end,
-                           &is_end) == 0 &&
-        !is_end) {
+        record_read_result(&download->sources.json, line, RECORD_SOURCES, &holder, &stream_end) ==
+            0 &&
+        !stream_end.is_end) {
         sources_add(download, &holder);
     }
 }

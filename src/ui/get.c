@@ -203,6 +203,7 @@ static void on_hash_line(void *ctx, struct str line)
 {
     struct get *get = ctx;
     struct json_reader *reader = &get->session.json;
+    static const struct json_range part = {0, P2P_FILE_MAX}, whole = {1, P2P_FILE_MAX};
     int64_t done = 0, total = 0, retry = GET_RETRY_MS;
 
     if (get->hash_status != 503) {
@@ -212,10 +213,10 @@ static void on_hash_line(void *ctx, struct str line)
     if (value == NULL) {
         return;
     }
-    json_get_int(reader, value, "retry_ms", 10, 10000, &retry);
+    json_get_int(reader, value, "retry_ms", (struct json_range){10, 10000}, &retry);
     get->retry_ms = (int)retry;
-    if (get->on_terminal && json_get_int(reader, value, "done", 0, P2P_FILE_MAX, &done) == 0 &&
-        json_get_int(reader, value, "total", 1, P2P_FILE_MAX, &total) == 0) {
+    if (get->on_terminal && json_get_int(reader, value, "done", part, &done) == 0 &&
+        json_get_int(reader, value, "total", whole, &total) == 0) {
         fprintf(stderr, "\r%s: its holder is hashing it, %d%%\033[K", get->session.line->words[0],
                 (int)(done * 100 / total));
     }

@@ -49,17 +49,16 @@ static void on_line(void *ctx, struct str line)
 {
     struct query *query = ctx;
     struct record_result result;
-    bool is_end = false;
 
     if (query->http_status != 200) {
         refused(query, line);
         return;
     }
-    if (query->ended || record_read_result(&query->session->json, line, query->stream, &result,
-                                           &query->end, &is_end) != 0) {
+    if (query->ended ||
+        record_read_result(&query->session->json, line, query->stream, &result, &query->end) != 0) {
         return;
     }
-    if (!is_end) {
+    if (!query->end.is_end) {
         query->on_result(query->ctx, &result);
         return;
     }

@@ -67,7 +67,8 @@ static bool put_value(struct buf *buf, struct json_reader *reader, const struct 
         buf_put_text(buf, yes ? "yes" : "no");
         return true;
     }
-    if (json_get_int(reader, stats, field->key, 0, P2P_FILE_MAX, &number) != 0) {
+    if (json_get_int(reader, stats, field->key, (struct json_range){0, P2P_FILE_MAX}, &number) !=
+        0) {
         return false;
     }
     if (field->kind == SHOW_SIZE) {

@@ -168,7 +168,7 @@ int json_get_text(struct json_reader *reader, const struct json_value *object, c
 }
 
 int json_get_int(struct json_reader *reader, const struct json_value *object, const char *key,
-                 int64_t min, int64_t max, int64_t *out)
+                 struct json_range range, int64_t *out)
 {
     yyjson_val *value = json_find(object, key);
     if (!value)
@@ -177,10 +177,10 @@ int json_get_int(struct json_reader *reader, const struct json_value *object, co
         return json_fault(reader, key, "must be a whole number");
     bool huge = unsafe_yyjson_is_uint(value) && unsafe_yyjson_get_uint(value) > INT64_MAX;
     int64_t number = huge ? INT64_MAX : unsafe_yyjson_get_sint(value);
-    if (huge || number < min || number > max) {
+    if (huge || number < range.min || number > range.max) {
         char text[80];
         struct buf buf = buf_on(text, sizeof(text));
-        buf_printf(&buf, "must be %lld to %lld", (long long)min, (long long)max);
+        buf_printf(&buf, "must be %lld to %lld", (long long)range.min, (long long)range.max);
         return json_fault(reader, key, text);
     }
     *out = number;

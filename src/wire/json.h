@@ -18,6 +18,9 @@ struct json_reader {
         *fault; /* why the last call failed, in words, with the field's name if there is one */
     char fault_text[128];
 };
+struct json_range {
+    int64_t min, max; /* both belong to it */
+};
 struct json_value; /* an object, array or scalar of the last parse */
 
 /* Takes a pool for lines of P2P_LINE_MAX out of the arena. */
@@ -35,8 +38,9 @@ bool json_has(const struct json_value *object, const char *key); /* present, nul
 bool json_is_null(const struct json_value *object, const char *key);
 int json_get_text(struct json_reader *reader, const struct json_value *object, const char *key,
                   struct str *out);
+/* A whole number of the range. */
 int json_get_int(struct json_reader *reader, const struct json_value *object, const char *key,
-                 int64_t min, int64_t max, int64_t *out);
+                 struct json_range range, int64_t *out);
 int json_get_bool(struct json_reader *reader, const struct json_value *object, const char *key,
                   bool *out);
 /* Exactly size bytes as hex. */

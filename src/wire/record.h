@@ -71,15 +71,17 @@ struct record_result {
     uint64_t rate;
     bool reachable;
 };
-/* The last line of a stream. next: list only, empty when the list is done. */
+/* The last line of a stream (is_end is false when another one was read). next: list only, empty
+ * when the list is done. */
 struct record_end {
+    bool is_end;
     uint32_t asked, answered;
     bool truncated;
     struct str next;
 };
 
-/* Parsing: 0 or -P2P_EINVAL with reader->fault naming the field. A line with "end":true is told by
- * *out_is_end. */
+/* Parsing: 0 or -P2P_EINVAL with reader->fault naming the field. A line with "end":true
+ * fills *out_end, and any other one *out. */
 int record_read_join(struct json_reader *reader, struct str line, struct record_join *out);
 int record_read_offer(struct json_reader *reader, struct str line, struct record_offer *out);
 int record_read_change(struct json_reader *reader, struct str line, struct record_change *out);
@@ -90,7 +92,7 @@ int record_read_alive(struct json_reader *reader, struct str line, struct record
 int record_read_answer(struct json_reader *reader, struct str line, struct record_answer *out);
 enum record_stream { RECORD_SEARCH, RECORD_LIST, RECORD_SOURCES };
 int record_read_result(struct json_reader *reader, struct str line, enum record_stream stream,
-                       struct record_result *out, struct record_end *out_end, bool *out_is_end);
+                       struct record_result *out, struct record_end *out_end);
 /* {"error","hint"} of a refusal; empty views where missing. */
 void record_read_error(struct json_reader *reader, struct str line, struct str *out_error,
                        struct str *out_hint);

@@ -39,9 +39,10 @@ static void record_refuse(struct record_reader *in, const char *key, const char 
 
 static int64_t record_int(struct record_reader *in, const char *key, int64_t min, int64_t max)
 {
+    struct json_range range = {min, max};
     int64_t value = 0;
     if (in->error == 0)
-        record_note(in, json_get_int(in->json, in->object, key, min, max, &value));
+        record_note(in, json_get_int(in->json, in->object, key, range, &value));
     return value;
 }
 
@@ -334,13 +335,13 @@ static void record_end_line(struct record_reader *in, enum record_stream stream,
 }
 
 int record_read_result(struct json_reader *reader, struct str line, enum record_stream stream,
-                       struct record_result *out, struct record_end *out_end, bool *out_is_end)
+                       struct record_result *out, struct record_end *out_end)
 {
     struct record_reader in = record_open(reader, line);
     memset(out, 0, sizeof(*out));
     memset(out_end, 0, sizeof(*out_end));
-    *out_is_end = record_has(&in, "end") && record_bool(&in, "end");
-    if (*out_is_end)
+    out_end->is_end = record_has(&in, "end") && record_bool(&in, "end");
+    if (out_end->is_end)
         record_end_line(&in, stream, out_end);
     else if (stream == RECORD_SEARCH)
         record_search_line(&in, out);

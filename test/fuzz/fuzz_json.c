@@ -26,7 +26,8 @@ static void check_getters(struct json_reader *reader, const struct json_value *o
     size_t length = 0;
     if (json_get_text(reader, object, "a", &text) == 0 && !text_is_utf8(text))
         abort();
-    if (json_get_int(reader, object, "a", 5, 7, &number) == 0 && (number < 5 || number > 7))
+    if (json_get_int(reader, object, "a", (struct json_range){5, 7}, &number) == 0 &&
+        (number < 5 || number > 7))
         abort();
     json_get_bool(reader, object, "a", &flag);
     json_get_hex(reader, object, "a", bytes, sizeof(bytes));

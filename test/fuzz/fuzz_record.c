@@ -21,7 +21,6 @@ union any {
     struct {
         struct record_result result;
         struct record_end end;
-        bool is_end;
     } line;
 };
 
@@ -62,7 +61,7 @@ static int read_any(struct json_reader *reader, int kind, struct str line, union
         return -P2P_EINVAL; /* nothing to write */
     default:
         return record_read_result(reader, line, (enum record_stream)(kind - RESULTS),
-                                  &out->line.result, &out->line.end, &out->line.is_end);
+                                  &out->line.result, &out->line.end);
     }
 }
 
@@ -78,9 +77,9 @@ static void put_any(struct buf *buf, int kind, const union any *any)
         record_put_seq(buf, any->seq[0], any->seq[1]);
     if (kind == ALIVE)
         record_put_alive(buf, &any->alive);
-    if (kind >= RESULTS && any->line.is_end)
+    if (kind >= RESULTS && any->line.end.is_end)
         record_put_end(buf, (enum record_stream)(kind - RESULTS), &any->line.end);
-    if (kind >= RESULTS && !any->line.is_end)
+    if (kind >= RESULTS && !any->line.end.is_end)
         record_put_result(buf, (enum record_stream)(kind - RESULTS), &any->line.result);
 }
 
@@ -93,7 +92,7 @@ static void check_any(int kind, const union any *any)
     if (kind == JOIN && (name_node_fault(any->join.name) || any->join.port == 0 ||
                          any->join.address_count > P2P_ADDRESSES_MAX - 1))
         abort();
-    if (kind >= RESULTS && kind < RESULTS + RECORD_SOURCES && !any->line.is_end)
+    if (kind >= RESULTS && kind < RESULTS + RECORD_SOURCES && !any->line.end.is_end)
         check_offer(&any->line.result.offer);
 }
 

@@ -146,7 +146,8 @@ static void test_get_int(void **state)
         int64_t value = 0;
         const struct json_value *object = json_parse(&reader, text_from(rows[i].line));
         assert_non_null(object);
-        int result = json_get_int(&reader, object, "n", rows[i].min, rows[i].max, &value);
+        int result = json_get_int(&reader, object, "n",
+                                  (struct json_range){rows[i].min, rows[i].max}, &value);
         if (result != rows[i].result || value != rows[i].value ||
             strcmp(reader.fault, rows[i].fault) != 0)
             fail_msg("%s: %d, %lld, %s", rows[i].line, result, (long long)value, reader.fault);

@@ -43,7 +43,6 @@ static int read_any(enum kind kind, struct str line)
         uint64_t seq[2];
     } out;
     struct record_end end;
-    bool is_end;
     switch (kind) {
     case JOIN:
         return record_read_join(&reader, line, &out.join);
@@ -58,11 +57,11 @@ static int read_any(enum kind kind, struct str line)
     case ANSWER:
         return record_read_answer(&reader, line, &out.answer);
     case SEARCH:
-        return record_read_result(&reader, line, RECORD_SEARCH, &out.result, &end, &is_end);
+        return record_read_result(&reader, line, RECORD_SEARCH, &out.result, &end);
     case LIST:
-        return record_read_result(&reader, line, RECORD_LIST, &out.result, &end, &is_end);
+        return record_read_result(&reader, line, RECORD_LIST, &out.result, &end);
     case SOURCES:
-        return record_read_result(&reader, line, RECORD_SOURCES, &out.result, &end, &is_end);
+        return record_read_result(&reader, line, RECORD_SOURCES, &out.result, &end);
     }
     return -1;
 }
@@ -368,12 +367,10 @@ static void test_result_round_trips(void **state)
         struct buf buf = buf_on(memory, sizeof(memory));
         struct record_result back;
         struct record_end end;
-        bool is_end = true;
         record_put_result(&buf, (enum record_stream)stream, &result);
-        assert_int_equal(record_read_result(&reader, buf_str(&buf), (enum record_stream)stream,
-                                            &back, &end, &is_end),
-                         0);
-        assert_false(is_end);
+        assert_int_equal(
+            record_read_result(&reader, buf_str(&buf), (enum record_stream)stream, &back, &end), 0);
+        assert_false(end.is_end);
         if (stream != RECORD_SOURCES)
             check_offer(&result.offer, &back.offer);
         if (stream != RECORD_LIST) {
@@ -401,13 +398,12 @@ static void test_ends(void **state)
         struct buf buf = buf_on(memory, sizeof(memory));
         struct record_result result;
         struct record_end back;
-        bool is_end = false;
         record_put_end(&buf, (enum record_stream)stream, &end);
         assert_true(text_is(buf_str(&buf), expected[stream]));
-        assert_int_equal(record_read_result(&reader, buf_str(&buf), (enum record_stream)stream,
-                                            &result, &back, &is_end),
-                         0);
-        assert_true(is_end);
+        assert_int_equal(
+            record_read_result(&reader, buf_str(&buf), (enum record_stream)stream, &result, &back),
+            0);
+        assert_true(back.is_end);
         assert_int_equal(back.asked, stream == RECORD_SEARCH ? 2 : 0);
         assert_int_equal(back.next.len, stream == RECORD_LIST ? 1 : 0);
     }
@@ -425,7 +421,6 @@ static void test_longest_line(void **state)
     char memory[P2P_LINE_MAX], name[P2P_NODE_NAME_MAX];
     struct buf buf = buf_on(memory, sizeof(memory));
     struct record_end end;
-    bool is_end;
     (void)state;
     memset(path, '"', sizeof(path));
     for (size_t i = P2P_PART_MAX / 2; i < sizeof(path); i += P2P_PART_MAX / 2 + 1)
@@ -439,8 +434,7 @@ static void test_longest_line(void **state)
                    &result.address[i]);
     record_put_result(&buf, RECORD_SEARCH, &result);
     assert_false(buf.full);
-    assert_int_equal(
-        record_read_result(&reader, buf_str(&buf), RECORD_SEARCH, &result, &end, &is_end), 0);
+    assert_int_equal(record_read_result(&reader, buf_str(&buf), RECORD_SEARCH, &result, &end), 0);
 }
 
 static void test_words(void **state)
