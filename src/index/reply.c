@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-    REPLY_WORK = 5000, /* units of the catalog in a slice: half a millisecond */
+    REPLY_WORK = 2500, /* units of the catalog in a slice: half a millisecond */
     REPLY_PER_ADDRESS =
         8,              /* so that slow readers of one address do not take all; loopback is free */
     REPLY_LOG_TEXT = 64 /* of what was searched for */
@@ -208,7 +208,8 @@ void reply_search(struct index_role *role, struct exchange *exchange, struct str
         return;
     struct buf shown = buf_on(reply->text, sizeof(reply->text) - 1);
     buf_put(&shown, text_first(text, sizeof(reply->text) - 3));
-    int error = search_open(role->catalog, text, limit, plat_wall_s(), &reply->search, &fault);
+    struct search_request request = {.text = text, .limit = limit, .wall_s = plat_wall_s()};
+    int error = search_open(role->catalog, &request, &reply->search, &fault);
     if (error)
         reply_refuse(reply, error, fault);
     else
