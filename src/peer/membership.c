@@ -21,10 +21,10 @@ enum {
     MEMBER_UPDATE_LINES = 1000, /* of one update: others have their turn at the index too */
     MEMBER_ANSWER_MS = 20000,   /* a big join takes the index a while */
     MEMBER_SLACK_MS = 5000,     /* on top of a third of the lease, for a held heartbeat */
-    MEMBER_LEAVE_MS = 1000,
-    MEMBER_JSON = 64 * 1024, /* what a reader takes of the arena, at most */
-    MEMBER_AGAIN_MS = 60000, /* the same refusal is said again */
-    MEMBER_CONFLICTS = 5     /* answers 409 that are followed at once */
+    MEMBER_LEAVE_MS = 1500,     /* an index that holds a heartbeat for a second answers within */
+    MEMBER_JSON = 64 * 1024,    /* what a reader takes of the arena, at most */
+    MEMBER_AGAIN_MS = 60000,    /* the same refusal is said again */
+    MEMBER_CONFLICTS = 5        /* answers 409 that are followed at once */
 };
 
 enum member_state {

@@ -40,7 +40,7 @@ int membership_init(struct membership **out, struct arena *arena,
 void membership_start(struct membership *membership);
 /* The share's callback: this file is not as the index was told. */
 void membership_changed(struct membership *membership, uint32_t file);
-/* left(ctx) when the index has answered, or after a second. */
+/* left(ctx) when the index has answered, or after 1.5 s. */
 void membership_leave(struct membership *membership, void (*left)(void *ctx), void *ctx);
 void membership_close(struct membership *membership);
 

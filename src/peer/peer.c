@@ -13,7 +13,11 @@
 #include "peer/upload.h"
 #include "platform/plat.h"
 
-enum { PEER_SLACK = 64 * 1024 /* of the memory: alignment, and what others carve later */ };
+enum {
+    PEER_SLACK = 64 * 1024, /* of the memory: alignment, and what others carve later */
+    PEER_SCAN_MS = 1000,    /* the join waits so long for the first walk through the share, */
+    PEER_HASH_MS = 100      /* and so long for what is hashed quickly: one join, few updates */
+};
 
 struct peer {
     struct peer_config config;
@@ -22,12 +26,38 @@ struct peer {
     struct upload *upload;
     struct listing *listing; /* NULL in role both */
     int64_t started_ms;
+    struct loop_timer join_timer;
+    bool joining; /* the membership has begun */
 };
 
 static void on_changed(void *ctx, uint32_t file)
 {
     struct peer *peer = ctx;
     membership_changed(peer->membership, file);
+}
+
+static void on_join_time(void *ctx)
+{
+    struct peer *peer = ctx;
+    if (peer->joining)
+        return;
+    peer->joining = true;
+    loop_stop_timer(peer->config.loop, &peer->join_timer);
+    membership_start(peer->membership);
+}
+
+static void join_at(struct peer *peer, int64_t wait_ms)
+{
+    if (loop_set_timer(peer->config.loop, &peer->join_timer,
+                       loop_now_ms(peer->config.loop) + wait_ms) < 0)
+        on_join_time(peer);
+}
+
+static void on_quiet(void *ctx, bool all_hashed)
+{
+    struct peer *peer = ctx;
+    if (!peer->joining)
+        join_at(peer, all_hashed ? 0 : PEER_HASH_MS);
 }
 
 static void on_load(void *ctx, struct membership_load *out)
@@ -185,6 +215,7 @@ static int share_make(struct peer *peer, struct arena *arena)
                                  .state_folder = config->identity->folder,
                                  .settings = config->settings,
                                  .changed = on_changed,
+                                 .quiet = on_quiet,
                                  .ctx = peer};
     size_t others = reserved(config);
     if (config->memory <= others)
@@ -199,6 +230,7 @@ int peer_init(struct peer **out, struct arena *arena, const struct peer_config *
         return -P2P_EFULL;
     peer->config = *config;
     peer->started_ms = plat_now_ms();
+    peer->join_timer = (struct loop_timer){.on_time = on_join_time, .ctx = peer};
     int result = share_make(peer, arena);
     if (result == 0)
         result = upload_make(peer, arena);
@@ -217,8 +249,8 @@ uint32_t peer_budget_files(const struct peer *peer)
 
 int peer_start(struct peer *peer)
 {
+    join_at(peer, PEER_SCAN_MS);
     share_start(peer->share);
-    membership_start(peer->membership);
     return 0;
 }
 
@@ -230,11 +262,14 @@ void peer_reload(struct peer *peer, const struct config *settings)
 
 void peer_leave(struct peer *peer, void (*left)(void *ctx), void *ctx)
 {
+    peer->joining = true;
+    loop_stop_timer(peer->config.loop, &peer->join_timer);
     membership_leave(peer->membership, left, ctx);
 }
 
 void peer_close(struct peer *peer)
 {
+    loop_stop_timer(peer->config.loop, &peer->join_timer);
     membership_close(peer->membership);
     if (peer->listing)
         listing_close(peer->listing);

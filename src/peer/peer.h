@@ -53,8 +53,8 @@ int peer_start(struct peer *peer);
 void peer_reload(struct peer *peer, const struct config *settings);
 /* Figures of the share for the statistics of a node in both roles (index_config.more_stats). */
 void peer_put_stats(struct peer *peer, struct buf *buf);
-/* Leaves the network; left(ctx) when the index has answered or 1 s has passed. Uploads under way
- * go on until peer_close. */
+/* Leaves the network; left(ctx) when the index has answered, or 1.5 s have passed. Uploads under
+ * way go on until peer_close. */
 void peer_leave(struct peer *peer, void (*left)(void *ctx), void *ctx);
 /* After the workers have stopped: cuts uploads, closes files. */
 void peer_close(struct peer *peer);

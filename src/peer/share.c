@@ -224,6 +224,11 @@ static bool root_check(struct share *share, int error, const struct plat_stat *s
 
 /* ---- walks ---- */
 
+static bool is_hashed(const struct share *share)
+{
+    return entries_is_idle(&share->entries) && hasher_is_idle(share->hasher);
+}
+
 static void scan_end(struct share *share)
 {
     int64_t took_ms = plat_now_ms() - share->began_ms;
@@ -241,6 +246,7 @@ static void scan_end(struct share *share)
                  (unsigned)(counts->present - counts->hashed));
     }
     share->told_counts = true;
+    share->config.quiet(share->config.ctx, is_hashed(share));
     if (share->watch.open) {
         timer_set(share, &share->scan_timer, share->idle_ms);
         return;
@@ -542,6 +548,8 @@ static void hash_end(struct share *share)
     share->hashed_bytes = 0;
     if (!share->walking)
         warn(share);
+    if (share->told_counts)
+        share->config.quiet(share->config.ctx, is_hashed(share));
 }
 
 static void on_hashed(void *ctx, const struct entries_result *result)

@@ -19,6 +19,8 @@ struct share_config {
     const struct config *settings;
     /* The network has to hear of this file (TREE_DIRTY is the owner's). */
     void (*changed)(void *ctx, uint32_t file);
+    /* The whole share was walked, or what was to be hashed is. */
+    void (*quiet)(void *ctx, bool all_hashed);
     void *ctx;
 };
 

@@ -5,14 +5,13 @@ and is started again."""
 import re
 import signal
 import socket
-import threading
 import time
 
 import pytest
 
 from chains import sha256
 from fleet import free_port, wait_until
-from holder import FakeIndex
+from holder import FakeIndex, Holder
 from wire import Member, offer
 
 
@@ -73,9 +72,7 @@ def test_a_member_that_falls_silent_is_gone_after_its_lease(fleet):
 
 def test_a_dropped_connection_of_a_living_node_is_forgiven(fleet):
     """A short break of the network: the node answers when it is asked back, so its offers stay."""
-    index = fleet.index()
-    from holder import Holder
-
+    index = fleet.index("--index.lease", "3s")
     holder = fleet.own(Holder(index, b"blip", "blip", "blip.bin"))
     before = len(holder.requests)
     holder.member.link.socket.shutdown(socket.SHUT_RDWR)
@@ -213,29 +210,23 @@ def test_join_says_what_a_peer_is(fleet):
 
 
 def test_a_peer_told_of_a_gap_joins_again(fleet):
-    told = threading.Event()
+    told = []
 
     def answer(path, first):
-        if path == "/v1/update" and not told.is_set():
-            told.set()
-            return 409, {
-                "error": "gap",
-                "hint": "",
-                "epoch": first["epoch"],
-                "seq": first["seq"] - 2,
-            }
-        return None
+        if path != "/v1/update" or told:
+            return None
+        told.append(first["seq"])
+        return 409, {"error": "gap", "hint": "", "epoch": first["epoch"], "seq": first["seq"] - 2}
 
     index = fleet.own(FakeIndex(answer=answer))
     peer = fleet.peer(index.address, {"a.txt": b"alpha"})
     index.wait_post("/v1/alive")
     (peer.share / "b.txt").write_bytes(b"beta")
-    assert told.wait(10)
-    after = len(index.posts)
+    gap = index.wait_post("/v1/update")
     index.wait_post(
         "/v1/join",
-        lambda p: index.posts.index(p) >= after - 1
-        and any(line.get("path") == "b.txt" for line in p["lines"][1:]),
+        lambda post: post["lines"][0]["seq"] > gap["lines"][0]["seq"]
+        and sorted(line["path"] for line in post["lines"][1:]) == ["a.txt", "b.txt"],
     )
 
 
