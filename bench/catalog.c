@@ -159,7 +159,8 @@ static double bench_search(struct bench *bench, const char *text, uint32_t *foun
     const char *fault;
     int64_t start = plat_now_us();
     *found = 0;
-    if (search_open(bench->catalog, text_from(text), STEP, 1790000000, &search, &fault) != 0)
+    if (search_open(bench->catalog, &(struct search_request){text_from(text), STEP, 1790000000},
+                    &search, &fault) != 0)
         return -1;
     for (bool more = true; more;) {
         int64_t slice = plat_now_us();

@@ -191,9 +191,9 @@ static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
     if (catalog_repeats(catalog, node, record))
         return 0;
     uint32_t hash = record->hashed ? offers_hash_content(&record->content) : 0;
-    chains_expect(&catalog->by_content, hash);
+    linear_expect(&catalog->by_content, hash);
     uint32_t old = 0, pending = 0, name = names_find(&catalog->names, record->path);
-    chains_expect_first(&catalog->by_content, hash);
+    linear_expect_first(&catalog->by_content, hash);
     if (name)
         offers_find(catalog, node->pub.slot, name, &old, &pending);
     if (pending)

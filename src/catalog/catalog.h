@@ -67,7 +67,6 @@ struct catalog_change {
 
 /* Carves all tables out of at most bytes of the arena. 0 or -P2P_EFULL (too little to begin). */
 int catalog_init(struct catalog **out, struct arena *arena, size_t bytes);
-/* One handler; NULL for none. */
 void catalog_watch(struct catalog *catalog,
                    void (*on_change)(void *ctx, const struct catalog_change *change), void *ctx);
 /* Offers of a node, living nodes of one source address (loopback is free) at most. 0: no limit. */
@@ -79,9 +78,9 @@ struct catalog_counts catalog_counts(const struct catalog *catalog);
 struct catalog_node *catalog_find_node(const struct catalog *catalog, const struct record_id *id);
 /* The node in the next taken slot (0: the first), or NULL. Safe while nodes come and go. */
 struct catalog_node *catalog_next_node(const struct catalog *catalog, uint32_t after);
-/* Finds or makes a node; a new one is RECORD_HEARSAY at (0, 0). When the table is full the oldest
- * tombstone gives way; forget it when its first join is aborted. 0, -P2P_EFULL (table),
- * -P2P_EBUSY (too many nodes of that address). */
+/* Finds or makes a node; a new one is RECORD_HEARSAY at (0, 0): forget it when its first join
+ * fails. In a full table the oldest tombstone gives way. 0, -P2P_EFULL, -P2P_EBUSY (address has
+ * enough). */
 int catalog_add_node(struct catalog *catalog, const struct record_id *id,
                      const struct plat_addr *source, struct catalog_node **out);
 void catalog_set_source(struct catalog *catalog, struct catalog_node *node,
@@ -103,9 +102,8 @@ int catalog_update_begin(struct catalog *catalog, struct catalog_node *node, uin
  * (any more: the node left or was lost meanwhile). */
 int catalog_apply(struct catalog *catalog, struct catalog_node *node,
                   const struct record_change *change);
-/* Makes it true. About max_work offers now, the rest in catalog_step. 0: done; 1: not yet
- * (node->busy until it is; ask again, or look at node->busy); -P2P_ECLOSED: the node left or was
- * lost. The node becomes RECORD_ACTIVE when it was a tombstone or hearsay. */
+/* Makes it true: max_work offers now, the rest in catalog_step. 0: done; 1: node->busy until it is,
+ * ask again; -P2P_ECLOSED: the node left or was lost. A tombstone or hearsay becomes ACTIVE. */
 int catalog_commit(struct catalog *catalog, struct catalog_node *node, uint32_t max_work);
 void catalog_abort(struct catalog *catalog, struct catalog_node *node);
 
@@ -116,8 +114,7 @@ int catalog_leave(struct catalog *catalog, struct catalog_node *node, uint64_t e
 void catalog_lose(struct catalog *catalog, struct catalog_node *node, int64_t now_ms);
 /* Forgets a node altogether, at once. */
 void catalog_forget(struct catalog *catalog, struct catalog_node *node);
-/* Goes on with commits and sweeps: about max_work offers (1,000 take about a millisecond).
- * True: there is more. */
+/* Goes on with commits and sweeps: max_work offers (1,000 are about 1 ms). True: there is more. */
 bool catalog_step(struct catalog *catalog, uint32_t max_work);
 
 #endif

@@ -63,7 +63,7 @@ static uint32_t list_pick(const struct list *list, uint32_t content, uint32_t *w
     for (; offer; offer = tables_offer(catalog, offer)->content_next) {
         const struct tables_offer *at = tables_offer(catalog, offer);
         *work -= *work > 0;
-        if (tables_shown(catalog, at) && lookup_is_better(catalog, offer, best, list->wall_s) &&
+        if (offers_shown(catalog, at) && lookup_is_better(catalog, offer, best, list->wall_s) &&
             list_begins(list, at))
             best = offer;
     }
@@ -87,7 +87,7 @@ static uint32_t list_next_unhashed(struct list *list, uint32_t *work)
     while (*work > 0 && list->offer < end) {
         const struct tables_offer *at = tables_offer(list->catalog, ++list->offer);
         (*work)--;
-        if (at->name && !at->content && tables_shown(list->catalog, at) && list_begins(list, at))
+        if (at->name && !at->content && offers_shown(list->catalog, at) && list_begins(list, at))
             return list->offer;
     }
     return 0;

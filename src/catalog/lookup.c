@@ -15,14 +15,14 @@ static struct catalog *lookup_mutable(const struct catalog *catalog)
 
 static uint32_t lookup_holder_from(const struct catalog *catalog, uint32_t offer)
 {
-    while (offer && !tables_shown(catalog, tables_offer(catalog, offer)))
+    while (offer && !offers_shown(catalog, tables_offer(catalog, offer)))
         offer = tables_offer(catalog, offer)->content_next;
     return offer;
 }
 
 static uint32_t lookup_named_from(const struct catalog *catalog, uint32_t offer)
 {
-    while (offer && !tables_shown(catalog, tables_offer(catalog, offer)))
+    while (offer && !offers_shown(catalog, tables_offer(catalog, offer)))
         offer = tables_offer(catalog, offer)->name_next;
     return offer;
 }
@@ -53,7 +53,7 @@ const struct catalog_node *lookup_holder(const struct catalog *catalog, uint32_t
                                          uint8_t *out_have)
 {
     const struct tables_offer *at = tables_offer(catalog, offer);
-    *out_have = tables_have(at);
+    *out_have = offers_have(at);
     return &tables_node(catalog, at->node)->pub;
 }
 
@@ -61,7 +61,7 @@ uint32_t lookup_next_offer(const struct catalog *catalog, uint32_t after)
 {
     for (uint32_t offer = after + 1; offer <= catalog->offers.fresh; offer++) {
         const struct tables_offer *at = tables_offer(catalog, offer);
-        if (at->name && tables_shown(catalog, at))
+        if (at->name && offers_shown(catalog, at))
             return offer;
     }
     return 0;

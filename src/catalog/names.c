@@ -44,8 +44,8 @@ static uint32_t names_hash(uint32_t folder, struct str base)
 size_t names_size(struct names_budget budget)
 {
     return (size_t)budget.names * sizeof(struct names_name) +
-           (size_t)budget.folders * sizeof(struct names_folder) + chains_size(budget.names) +
-           chains_size(budget.folders) + texts_size(budget.pages);
+           (size_t)budget.folders * sizeof(struct names_folder) + linear_size(budget.names) +
+           linear_size(budget.folders) + texts_size(budget.pages);
 }
 
 int names_init(struct names *names, struct arena *arena, struct names_budget budget)
@@ -53,9 +53,9 @@ int names_init(struct names *names, struct arena *arena, struct names_budget bud
     int rc = pool_init(&names->names, arena, sizeof(struct names_name), budget.names);
     if (rc == 0)
         rc = pool_init(&names->folders, arena, sizeof(struct names_folder), budget.folders);
-    names->by_name = (struct chains){
+    names->by_name = (struct linear){
         .pool = &names->names, .link_at = 0, .hash = names_hash_of_name, .ctx = names};
-    names->by_folder = (struct chains){
+    names->by_folder = (struct linear){
         .pool = &names->folders, .link_at = 0, .hash = names_hash_of_folder, .ctx = names};
     names->texts.owner[TEXTS_BASE].pool = &names->names;
     names->texts.owner[TEXTS_BASE].text_at = offsetof(struct names_name, text);
@@ -64,9 +64,9 @@ int names_init(struct names *names, struct arena *arena, struct names_budget bud
     names->walks = NULL;
     names->last_folder = 0;
     if (rc == 0)
-        rc = chains_init(&names->by_name, arena);
+        rc = linear_init(&names->by_name, arena);
     if (rc == 0)
-        rc = chains_init(&names->by_folder, arena);
+        rc = linear_init(&names->by_folder, arena);
     return rc != 0 ? rc : texts_init(&names->texts, arena, budget.pages);
 }
 
@@ -104,10 +104,10 @@ static uint32_t names_find_folder(struct names *names, struct str text)
     if (names->last_folder && text_equal(names_folder_text(names, names->last_folder), text))
         return names->last_folder;
     uint32_t hash = names_hash_folder(text);
-    uint32_t folder = chains_first(&names->by_folder, hash);
+    uint32_t folder = linear_first(&names->by_folder, hash);
     while (folder && (names_folder_at(names, folder)->hash != hash ||
                       !text_equal(names_folder_text(names, folder), text)))
-        folder = chains_next(&names->by_folder, folder);
+        folder = linear_next(&names->by_folder, folder);
     if (folder)
         names->last_folder = folder;
     return folder;
@@ -116,12 +116,12 @@ static uint32_t names_find_folder(struct names *names, struct str text)
 static uint32_t names_find_in(const struct names *names, uint32_t folder, struct str base)
 {
     uint32_t hash = names_hash(folder, base);
-    uint32_t name = chains_first(&names->by_name, hash);
+    uint32_t name = linear_first(&names->by_name, hash);
     while (name) {
         const struct names_name *at = names_at(names, name);
         if (at->hash == hash && at->folder == folder && text_equal(names_base(names, name), base))
             break;
-        name = chains_next(&names->by_name, name);
+        name = linear_next(&names->by_name, name);
     }
     return name;
 }
@@ -157,7 +157,7 @@ static uint32_t names_add_folder(struct names *names, struct str text)
     }
     struct names_folder *at = names_folder_at(names, folder);
     at->hash = names_hash_folder(text);
-    chains_add(&names->by_folder, folder, at->hash);
+    linear_add(&names->by_folder, folder, at->hash);
     names->last_folder = folder;
     return folder;
 }
@@ -167,7 +167,7 @@ static void names_remove_folder(struct names *names, uint32_t folder)
     struct names_folder *at = names_folder_at(names, folder);
     if (names->last_folder == folder)
         names->last_folder = 0;
-    chains_remove(&names->by_folder, folder, at->hash);
+    linear_remove(&names->by_folder, folder, at->hash);
     if (at->text)
         texts_remove(&names->texts, at->text);
     pool_give(&names->folders, folder);
@@ -197,7 +197,7 @@ static uint32_t names_add_in(struct names *names, uint32_t folder, struct str ba
         return 0;
     struct names_name *at = names_at(names, name);
     at->hash = names_hash(folder, base);
-    chains_add(&names->by_name, name, at->hash);
+    linear_add(&names->by_name, name, at->hash);
     names_link(names, name, folder);
     return name;
 }
@@ -242,7 +242,7 @@ void names_remove(struct names *names, uint32_t name)
 {
     struct names_name *at = names_at(names, name);
     assert(at->offers == 0);
-    chains_remove(&names->by_name, name, at->hash);
+    linear_remove(&names->by_name, name, at->hash);
     names_unlink(names, name);
     texts_remove(&names->texts, at->text);
     at->folder = 0;

@@ -4,7 +4,7 @@
 #ifndef NAMES_H
 #define NAMES_H
 
-#include "catalog/chains.h"
+#include "catalog/linear.h"
 #include "catalog/texts.h"
 
 struct names_folder {
@@ -27,7 +27,7 @@ struct names_walk {
 
 struct names {
     struct pool folders, names;
-    struct chains by_folder, by_name;
+    struct linear by_folder, by_name;
     struct texts texts;
     struct names_walk *walks;
     uint32_t last_folder; /* paths come folder by folder */

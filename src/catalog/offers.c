@@ -42,28 +42,28 @@ static uint32_t offers_hash_of_origin(const void *ctx, uint32_t origin)
 
 int offers_init(struct catalog *catalog, struct arena *arena)
 {
-    catalog->by_offer = (struct chains){.pool = &catalog->offers,
+    catalog->by_offer = (struct linear){.pool = &catalog->offers,
                                         .link_at = offsetof(struct tables_offer, link),
                                         .hash = offers_hash_of_offer,
                                         .ctx = catalog};
-    catalog->by_content = (struct chains){.pool = &catalog->contents,
+    catalog->by_content = (struct linear){.pool = &catalog->contents,
                                           .link_at = offsetof(struct tables_content, link),
                                           .hash = offers_hash_of_content,
                                           .ctx = catalog};
-    catalog->by_origin = (struct chains){.pool = &catalog->origins,
+    catalog->by_origin = (struct linear){.pool = &catalog->origins,
                                          .link_at = offsetof(struct tables_origin, link),
                                          .hash = offers_hash_of_origin,
                                          .ctx = catalog};
-    int rc = chains_init(&catalog->by_offer, arena);
+    int rc = linear_init(&catalog->by_offer, arena);
     if (rc == 0)
-        rc = chains_init(&catalog->by_content, arena);
-    return rc != 0 ? rc : chains_init(&catalog->by_origin, arena);
+        rc = linear_init(&catalog->by_content, arena);
+    return rc != 0 ? rc : linear_init(&catalog->by_origin, arena);
 }
 
 void offers_find(const struct catalog *catalog, uint32_t node, uint32_t name, uint32_t *out_old,
                  uint32_t *out_pending)
 {
-    uint32_t offer = chains_first(&catalog->by_offer, offers_hash(node, name));
+    uint32_t offer = linear_first(&catalog->by_offer, offers_hash(node, name));
     *out_old = *out_pending = 0;
     while (offer) {
         const struct tables_offer *at = tables_offer(catalog, offer);
@@ -75,7 +75,7 @@ void offers_find(const struct catalog *catalog, uint32_t node, uint32_t name, ui
 
 uint32_t offers_find_content(const struct catalog *catalog, const struct record_content *content)
 {
-    uint32_t slot = chains_first(&catalog->by_content, offers_hash_content(content));
+    uint32_t slot = linear_first(&catalog->by_content, offers_hash_content(content));
     while (slot && memcmp(&tables_content(catalog, slot)->sha256, content, sizeof(*content)) != 0)
         slot = tables_content(catalog, slot)->link;
     return slot;
@@ -88,7 +88,7 @@ static uint32_t offers_add_content(struct catalog *catalog, const struct record_
         slot = pool_take(&catalog->contents);
     if (slot && tables_content(catalog, slot)->first == 0) {
         tables_content(catalog, slot)->sha256 = *content;
-        chains_add(&catalog->by_content, slot, offers_hash_content(content));
+        linear_add(&catalog->by_content, slot, offers_hash_content(content));
     }
     return slot;
 }
@@ -99,19 +99,19 @@ static void offers_drop_content(struct catalog *catalog, uint32_t slot)
     if (content->first != 0)
         return;
     assert(content->offers == 0);
-    chains_remove(&catalog->by_content, slot, offers_hash_content(&content->sha256));
+    linear_remove(&catalog->by_content, slot, offers_hash_content(&content->sha256));
     pool_give(&catalog->contents, slot);
 }
 
 static uint32_t offers_add_origin(struct catalog *catalog, const struct record_id *id)
 {
     uint32_t hash = (uint32_t)hash_bytes(id, sizeof(*id));
-    uint32_t slot = chains_first(&catalog->by_origin, hash);
+    uint32_t slot = linear_first(&catalog->by_origin, hash);
     while (slot && memcmp(&tables_origin(catalog, slot)->id, id, sizeof(*id)) != 0)
         slot = tables_origin(catalog, slot)->link;
     if (slot == 0 && (slot = pool_take(&catalog->origins)) != 0) {
         tables_origin(catalog, slot)->id = *id;
-        chains_add(&catalog->by_origin, slot, hash);
+        linear_add(&catalog->by_origin, slot, hash);
     }
     return slot;
 }
@@ -121,7 +121,7 @@ static void offers_drop_origin(struct catalog *catalog, uint32_t slot)
     struct tables_origin *origin = tables_origin(catalog, slot);
     if (origin->uses != 0)
         return;
-    chains_remove(&catalog->by_origin, slot, offers_hash_of_origin(catalog, slot));
+    linear_remove(&catalog->by_origin, slot, offers_hash_of_origin(catalog, slot));
     pool_give(&catalog->origins, slot);
 }
 
@@ -129,8 +129,8 @@ bool offers_same(const struct catalog *catalog, uint32_t offer, const struct rec
 {
     const struct tables_offer *at = tables_offer(catalog, offer);
     bool copy = at->packed & TABLES_COPY, executable = at->packed & TABLES_EXECUTABLE;
-    if (tables_size(at) != record->size || at->mtime != record->mtime ||
-        tables_have(at) != record->have || copy != record->copy ||
+    if (offers_size(at) != record->size || at->mtime != record->mtime ||
+        offers_have(at) != record->have || copy != record->copy ||
         executable != record->executable || (at->content != 0) != record->hashed)
         return false;
     if (at->content && memcmp(&tables_content(catalog, at->content)->sha256, &record->content,
@@ -265,7 +265,7 @@ static void offers_undo(struct catalog *catalog, uint32_t name, uint32_t content
 static void offers_link(struct catalog *catalog, uint32_t offer)
 {
     struct tables_offer *at = tables_offer(catalog, offer);
-    chains_add(&catalog->by_offer, offer, offers_hash(at->node, at->name));
+    linear_add(&catalog->by_offer, offer, offers_hash(at->node, at->name));
     offers_link_name(catalog, offer);
     if (at->content)
         offers_link_content(catalog, offer);
@@ -278,7 +278,7 @@ uint32_t offers_add(struct catalog *catalog, uint32_t node, uint32_t name,
                     const struct record_offer *record)
 {
     uint32_t content = 0, origin = 0, offer = 0;
-    chains_expect(&catalog->by_offer, offers_hash(node, name));
+    linear_expect(&catalog->by_offer, offers_hash(node, name));
     if (record->hashed)
         content = offers_add_content(catalog, &record->content);
     bool room = content || !record->hashed;
@@ -318,7 +318,7 @@ void offers_free(struct catalog *catalog, uint32_t offer, enum tables_ring ring)
     if (!(at->packed & TABLES_PENDING))
         tables_node(catalog, at->node)->pub.offers--;
     offers_ring_remove(catalog, offer, ring);
-    chains_remove(&catalog->by_offer, offer, offers_hash(at->node, at->name));
+    linear_remove(&catalog->by_offer, offer, offers_hash(at->node, at->name));
     if (at->content)
         offers_unlink_content(catalog, at);
     if (at->origin) {
@@ -339,7 +339,7 @@ uint32_t offers_holders(struct catalog *catalog, uint32_t content)
     }
     for (uint32_t offer = tables_content(catalog, content)->first; offer;) {
         const struct tables_offer *at = tables_offer(catalog, offer);
-        if (tables_shown(catalog, at) && catalog->seen[at->node] != now) {
+        if (offers_shown(catalog, at) && catalog->seen[at->node] != now) {
             catalog->seen[at->node] = now;
             count++;
         }
@@ -353,12 +353,12 @@ void offers_record(const struct catalog *catalog, uint32_t offer, struct record_
 {
     const struct tables_offer *at = tables_offer(catalog, offer);
     *out = (struct record_offer){.path = names_path(&catalog->names, at->name, path),
-                                 .size = tables_size(at),
+                                 .size = offers_size(at),
                                  .mtime = at->mtime,
                                  .executable = at->packed & TABLES_EXECUTABLE,
                                  .copy = at->packed & TABLES_COPY,
                                  .hashed = at->content != 0,
-                                 .have = tables_have(at)};
+                                 .have = offers_have(at)};
     if (at->content)
         out->content = tables_content(catalog, at->content)->sha256;
     if (at->origin)

@@ -40,4 +40,21 @@ uint32_t offers_holders(struct catalog *catalog, uint32_t content);
 void offers_record(const struct catalog *catalog, uint32_t offer, struct record_offer *out,
                    char path[static P2P_PATH_MAX]);
 
+static inline int64_t offers_size(const struct tables_offer *offer)
+{
+    return (int64_t)(offer->packed & ((UINT64_C(1) << 53) - 1));
+}
+
+static inline uint8_t offers_have(const struct tables_offer *offer)
+{
+    return (uint8_t)(offer->packed >> 53 & 127);
+}
+
+/* Seen by others: committed, and its node is no tombstone. */
+static inline bool offers_shown(const struct catalog *catalog, const struct tables_offer *offer)
+{
+    return !(offer->packed & TABLES_PENDING) &&
+           tables_node(catalog, offer->node)->pub.state != RECORD_LEFT;
+}
+
 #endif

@@ -7,7 +7,7 @@
 #include "catalog/search.h"
 
 #include "catalog/offers.h"
-#include "catalog/query.h"
+#include "catalog/pattern.h"
 #include "catalog/ranking.h"
 
 #include "base/text.h"
@@ -36,13 +36,13 @@ struct search {
     uint32_t exact; /* the name that was found by hash */
     struct texts_filter filter, names_filter, suffix_filter;
     struct str
-        suffix; /* the needle up to its last slash, when something follows; in query.folded */
+        suffix; /* the needle up to its last slash, when something follows; in pattern.folded */
     struct names_walk walk;
     bool walking;
     uint16_t folder_at, folder_count;
     uint32_t batch_count, batch[SEARCH_BATCH]; /* names to look at; empty between steps */
     uint32_t found_at;
-    struct query query;
+    struct pattern pattern;
     uint32_t folder[SEARCH_PAGE_FOLDERS]; /* of the page in hand, that match */
     struct ranking found;
 };
@@ -60,7 +60,7 @@ static uint64_t search_age(const struct search *search, int64_t mtime)
     return (uint64_t)(age + half);
 }
 
-static uint64_t search_rank(const struct search *search, enum query_fit fit,
+static uint64_t search_rank(const struct search *search, enum pattern_fit fit,
                             const struct tables_offer *offer)
 {
     uint32_t holders = 1;
@@ -74,15 +74,16 @@ static uint64_t search_rank(const struct search *search, enum query_fit fit,
 
 static bool search_offer_fits(const struct search *search, const struct tables_offer *offer)
 {
-    const struct query *query = &search->query;
+    const struct pattern *pattern = &search->pattern;
     const struct catalog_node *node = &tables_node(search->catalog, offer->node)->pub;
-    int64_t size = tables_size(offer);
+    int64_t size = offers_size(offer);
     bool copy = offer->packed & TABLES_COPY;
-    if (!tables_shown(search->catalog, offer) || size < query->size_min || size > query->size_max)
+    if (!offers_shown(search->catalog, offer) || size < pattern->size_min ||
+        size > pattern->size_max)
         return false;
-    if (query->kind != QUERY_ANY && copy != (query->kind == QUERY_COPY))
+    if (pattern->kind != PATTERN_ANY && copy != (pattern->kind == PATTERN_COPY))
         return false;
-    return query_node_fits(query, (struct str){node->name, node->name_len}, &node->id);
+    return pattern_node_fits(pattern, (struct str){node->name, node->name_len}, &node->id);
 }
 
 static void search_spend(struct search *search, uint32_t units)
@@ -90,7 +91,7 @@ static void search_spend(struct search *search, uint32_t units)
     search->work -= units < search->work ? units : search->work;
 }
 
-static void search_match(struct search *search, uint32_t offer, enum query_fit fit)
+static void search_match(struct search *search, uint32_t offer, enum pattern_fit fit)
 {
     const struct tables_offer *at = tables_offer(search->catalog, offer);
     if (!search_offer_fits(search, at))
@@ -99,28 +100,28 @@ static void search_match(struct search *search, uint32_t offer, enum query_fit f
     ranking_add(&search->found, search_rank(search, fit, at), offer);
 }
 
-static enum query_fit search_name_fit(const struct search *search, uint32_t name)
+static enum pattern_fit search_name_fit(const struct search *search, uint32_t name)
 {
     const struct names *names = &search->catalog->names;
     char path[P2P_PATH_MAX], folded[FOLD_SIZE(P2P_PATH_MAX)];
-    if (!query_ext_fits(&search->query, names_base(names, name)))
-        return QUERY_NO;
+    if (!pattern_ext_fits(&search->pattern, names_base(names, name)))
+        return PATTERN_NO;
     struct str text = names_path(names, name, path);
     size_t len = fold_text(text, folded, sizeof(folded));
-    return query_fit(&search->query, text, (struct str){folded, len});
+    return pattern_fit(&search->pattern, text, (struct str){folded, len});
 }
 
 /* A name that has the needle itself: if its folder has it too, it was looked at before. */
 static bool search_is_seen(const struct search *search, uint32_t name)
 {
     const struct names *names = &search->catalog->names;
-    struct str needle = query_needle(&search->query);
+    struct str needle = pattern_needle(&search->pattern);
     char folded[FOLD_SIZE(P2P_PATH_MAX)];
     if (needle.len == 0)
         return false;
     struct str folder = names_folder_text(names, names_at(names, name)->folder);
     size_t len = fold_text(folder, folded, sizeof(folded));
-    return fold_find((struct str){folded, len}, needle, 0, search->query.anchor) >= 0;
+    return fold_find((struct str){folded, len}, needle, 0, search->pattern.anchor) >= 0;
 }
 
 /* Looks at a name that may fit, and at its offers. */
@@ -130,8 +131,8 @@ static void search_look_at(struct search *search, uint32_t name)
     search_spend(search, SEARCH_COST_NAME);
     if (search->phase == SEARCH_NAMES && search_is_seen(search, name))
         return;
-    enum query_fit fit = search_name_fit(search, name);
-    if (fit == QUERY_NO)
+    enum pattern_fit fit = search_name_fit(search, name);
+    if (fit == PATTERN_NO)
         return;
     uint32_t offer = names_at(&catalog->names, name)->offers, count = 0;
     for (; offer && count < SEARCH_RANKED_MIN; count++) {
@@ -177,28 +178,28 @@ static void search_add(struct search *search, uint32_t name)
 
 static void search_by_hash(struct search *search)
 {
-    struct query *query = &search->query;
+    struct pattern *pattern = &search->pattern;
     struct names *names = &search->catalog->names;
-    uint32_t name = names_find(names, (struct str){query->whole, query->whole_len});
+    uint32_t name = names_find(names, (struct str){pattern->whole, pattern->whole_len});
     if (name == 0)
-        name = names_find(names, (struct str){query->rest, query->rest_len});
+        name = names_find(names, (struct str){pattern->rest, pattern->rest_len});
     if (name)
         search_look_at(search, name);
     search->exact = name;
     search->phase = SEARCH_FOLDERS;
-    if (query->only_exact)
+    if (pattern->only_exact)
         search->phase = SEARCH_DONE;
-    else if (query->needle_len == 0)
+    else if (pattern->needle_len == 0)
         search->phase = SEARCH_NAMES;
 }
 
 static void search_by_content(struct search *search)
 {
     const struct catalog *catalog = search->catalog;
-    uint32_t content = offers_find_content(catalog, &search->query.content);
+    uint32_t content = offers_find_content(catalog, &search->pattern.content);
     uint32_t offer = content ? tables_content(catalog, content)->first : 0;
     for (; offer && search->matched <= SEARCH_RANKED_MIN;) {
-        search_match(search, offer, QUERY_EXACT);
+        search_match(search, offer, PATTERN_EXACT);
         offer = tables_offer(catalog, offer)->content_next;
     }
     search->phase = SEARCH_DONE;
@@ -208,7 +209,7 @@ static void search_by_content(struct search *search)
  */
 static bool search_folder_fits(const struct search *search, struct str folded)
 {
-    if (fold_find(folded, query_needle(&search->query), 0, search->query.anchor) >= 0)
+    if (fold_find(folded, pattern_needle(&search->pattern), 0, search->pattern.anchor) >= 0)
         return true;
     return search->suffix.len > 0 && text_ends(folded, search->suffix);
 }
@@ -297,7 +298,7 @@ static void search_folders(struct search *search)
         search_take_folders(search, search->page - 1);
     } else if (search->page >= search->catalog->names.texts.fresh) {
         search->page = 0;
-        bool slash = text_find(query_needle(&search->query), '/') >= 0;
+        bool slash = text_find(pattern_needle(&search->pattern), '/') >= 0;
         search->phase = slash ? SEARCH_DONE : SEARCH_NAMES;
     }
 }
@@ -305,14 +306,14 @@ static void search_folders(struct search *search)
 /* Names of a page with other letters than ASCII are folded one by one. */
 static void search_wide_page(struct search *search, struct str page)
 {
-    struct str text, needle = query_needle(&search->query);
+    struct str text, needle = pattern_needle(&search->pattern);
     char folded[FOLD_SIZE(P2P_PART_MAX)];
     uint32_t name;
     size_t at = 0;
     while (texts_record(page, &at, &name, &text)) {
         size_t len = fold_text(text, folded, sizeof(folded));
         if (needle.len == 0 ||
-            fold_find((struct str){folded, len}, needle, 0, search->query.anchor) >= 0)
+            fold_find((struct str){folded, len}, needle, 0, search->pattern.anchor) >= 0)
             search_add(search, name);
     }
     search_spend(search, SEARCH_COST_PAGE);
@@ -321,17 +322,17 @@ static void search_wide_page(struct search *search, struct str page)
 /* An ASCII page is folded and looked through as a whole; hits outside of a text mean nothing. */
 static void search_ascii_page(struct search *search, struct str page)
 {
-    struct str text, needle = query_needle(&search->query);
+    struct str text, needle = pattern_needle(&search->pattern);
     char folded[TEXTS_PAGE];
     uint32_t name;
     size_t at = 0;
     fold_ascii(page.ptr, folded, page.len);
     struct str all = {folded, page.len};
-    ptrdiff_t hit = fold_find(all, needle, 0, search->query.anchor);
+    ptrdiff_t hit = fold_find(all, needle, 0, search->pattern.anchor);
     while (hit >= 0 && texts_record(page, &at, &name, &text)) {
         ptrdiff_t begin = text.ptr - page.ptr;
         if (hit < begin)
-            hit = fold_find(all, needle, (size_t)begin, search->query.anchor);
+            hit = fold_find(all, needle, (size_t)begin, search->pattern.anchor);
         if (hit >= 0 && (size_t)hit + needle.len <= (size_t)begin + text.len)
             search_add(search, name);
     }
@@ -347,7 +348,7 @@ static void search_names(struct search *search)
     }
     bool wide;
     struct str page = texts_page(&search->catalog->names.texts, search->page - 1, &wide);
-    if (wide || search->query.needle_len == 0)
+    if (wide || search->pattern.needle_len == 0)
         search_wide_page(search, page);
     else
         search_ascii_page(search, page);
@@ -360,7 +361,7 @@ bool search_step(struct search *search, uint32_t max_work)
     while (search->phase != SEARCH_DONE && search->work > 0) {
         if (search->matched >= SEARCH_RANKED_MIN)
             search->phase = SEARCH_DONE;
-        else if (search->phase == SEARCH_BY_HASH && search->query.by_content)
+        else if (search->phase == SEARCH_BY_HASH && search->pattern.by_content)
             search_by_content(search);
         else if (search->phase == SEARCH_BY_HASH)
             search_by_hash(search);
@@ -377,12 +378,13 @@ bool search_step(struct search *search, uint32_t max_work)
 /* The needle's part up to its last slash, when a name may hold what follows. */
 static void search_set_filters(struct search *search)
 {
-    struct str needle = query_needle(&search->query);
+    struct str needle = pattern_needle(&search->pattern);
     size_t head = (size_t)(text_find_last(needle, '/') + 1);
     texts_filter_add(&search->filter, needle);
     search->names_filter = search->filter;
-    texts_filter_add(&search->names_filter, (struct str){search->query.ext, search->query.ext_len});
-    if (head > 0 && head < needle.len && !search->query.is_glob) {
+    texts_filter_add(&search->names_filter,
+                     (struct str){search->pattern.ext, search->pattern.ext_len});
+    if (head > 0 && head < needle.len && !search->pattern.is_glob) {
         search->suffix = text_first(needle, head);
         texts_filter_add(&search->suffix_filter, search->suffix);
     }
@@ -402,20 +404,20 @@ static int search_take(struct catalog *catalog, uint32_t limit, struct search **
     return 0;
 }
 
-int search_open(struct catalog *catalog, struct str text, uint32_t limit, int64_t wall_s,
-                struct search **out, const char **out_fault)
+int search_open(struct catalog *catalog, const struct search_request *request, struct search **out,
+                const char **out_fault)
 {
     *out_fault = NULL;
-    int rc = search_take(catalog, limit, out);
+    int rc = search_take(catalog, request->limit, out);
     if (rc != 0)
         return rc;
-    rc = query_parse(&(*out)->query, text, out_fault);
+    rc = pattern_parse(&(*out)->pattern, request->text, out_fault);
     if (rc != 0) {
         search_close(*out);
         *out = NULL;
         return rc;
     }
-    (*out)->wall_s = wall_s;
+    (*out)->wall_s = request->wall_s;
     search_set_filters(*out);
     return 0;
 }
@@ -426,9 +428,9 @@ int search_open_content(struct catalog *catalog, const struct record_content *co
     int rc = search_take(catalog, limit, out);
     if (rc != 0)
         return rc;
-    (*out)->query.size_max = P2P_FILE_MAX;
-    (*out)->query.by_content = true;
-    (*out)->query.content = *content;
+    (*out)->pattern.size_max = P2P_FILE_MAX;
+    (*out)->pattern.by_content = true;
+    (*out)->pattern.content = *content;
     return 0;
 }
 
@@ -438,10 +440,10 @@ static bool search_still_fits(const struct search *search, uint32_t offer)
     const struct tables_offer *at = tables_offer(search->catalog, offer);
     if (at->name == 0 || !search_offer_fits(search, at))
         return false;
-    if (!search->query.by_content)
-        return search_name_fit(search, at->name) != QUERY_NO;
+    if (!search->pattern.by_content)
+        return search_name_fit(search, at->name) != PATTERN_NO;
     return at->content && memcmp(&tables_content(search->catalog, at->content)->sha256,
-                                 &search->query.content, sizeof(struct record_content)) == 0;
+                                 &search->pattern.content, sizeof(struct record_content)) == 0;
 }
 
 int search_next(struct search *search, struct lookup_offer *out)

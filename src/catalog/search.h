@@ -19,12 +19,17 @@ size_t search_size(void);
 
 /* text: words size>N size<N ext:E node:NAME|ID kind:owned|copy filter, in any place; the rest,
  * blanks trimmed, is one case-insensitive substring of the path, or a glob when it has * ? [ ; or
- * 64 hex digits: a content. Empty: everything that the filters let pass. limit: results wanted, at
- * most P2P_RESULTS_MAX. wall_s: Unix seconds now (mtimes of the future rank as oldest). 0;
- * -P2P_EBUSY: SEARCH_OPEN_MAX are open; -P2P_EINVAL, -P2P_ETOOBIG (over P2P_PATTERN_MAX):
- * *out_fault says what. */
-int search_open(struct catalog *catalog, struct str text, uint32_t limit, int64_t wall_s,
-                struct search **out, const char **out_fault);
+ * 64 hex digits: a content. Empty: everything that the filters let pass. A text longer than
+ * P2P_PATTERN_MAX is a path and nothing else. */
+struct search_request {
+    struct str text;
+    uint32_t limit; /* results wanted, at most P2P_RESULTS_MAX */
+    int64_t wall_s; /* Unix seconds now: mtimes of the future rank as oldest */
+};
+/* The request is copied. 0; -P2P_EBUSY: all searches are open; -P2P_EINVAL, -P2P_ETOOBIG (longer
+ * than a path can be): *out_fault says what is wrong. */
+int search_open(struct catalog *catalog, const struct search_request *request, struct search **out,
+                const char **out_fault);
 /* The same for the holders of a content. */
 int search_open_content(struct catalog *catalog, const struct record_content *content,
                         uint32_t limit, struct search **out);

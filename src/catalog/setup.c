@@ -42,8 +42,8 @@ static uint64_t setup_size(const struct setup_plan *plan)
     uint64_t offer = sizeof(struct tables_offer) + sizeof(struct tables_content);
     uint64_t node = sizeof(struct tables_node) + sizeof(struct tables_origin) + sizeof(uint32_t);
     return sizeof(struct catalog) + SETUP_SLACK + TEXTS_PAGE + plan->offers * offer +
-           (plan->nodes + 1) * node + 2 * (uint64_t)chains_size(plan->offers) +
-           3 * (uint64_t)chains_size(plan->nodes) + names_size(plan->names) +
+           (plan->nodes + 1) * node + 2 * (uint64_t)linear_size(plan->offers) +
+           3 * (uint64_t)linear_size(plan->nodes) + names_size(plan->names) +
            plan->searches * (uint64_t)search_size();
 }
 

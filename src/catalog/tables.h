@@ -78,7 +78,7 @@ struct tables_node {
 
 struct catalog {
     struct pool offers, contents, origins, nodes, searches;
-    struct chains by_offer, by_content, by_origin, by_node, by_ip;
+    struct linear by_offer, by_content, by_origin, by_node, by_ip;
     struct names names;
     uint32_t *seen; /* by node slot: which count of holders passed by last */
     uint32_t seen_now;
@@ -115,23 +115,6 @@ static inline struct tables_node *tables_of(const struct catalog_node *node)
 {
     return (struct tables_node *)(void *)((uint8_t *)(uintptr_t)node -
                                           offsetof(struct tables_node, pub));
-}
-
-static inline int64_t tables_size(const struct tables_offer *offer)
-{
-    return (int64_t)(offer->packed & ((UINT64_C(1) << 53) - 1));
-}
-
-static inline uint8_t tables_have(const struct tables_offer *offer)
-{
-    return (uint8_t)(offer->packed >> 53 & 127);
-}
-
-/* Seen by others: committed, and its node is no tombstone. */
-static inline bool tables_shown(const struct catalog *catalog, const struct tables_offer *offer)
-{
-    return !(offer->packed & TABLES_PENDING) &&
-           tables_node(catalog, offer->node)->pub.state != RECORD_LEFT;
 }
 
 #endif

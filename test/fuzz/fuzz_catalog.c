@@ -74,7 +74,8 @@ static void fuzz_search(struct fuzz *fuzz)
 {
     const char *fault;
     if (!fuzz->search) {
-        search_open(fuzz->catalog, fuzz_text(fuzz), fuzz_byte(fuzz), 1000, &fuzz->search, &fault);
+        search_open(fuzz->catalog, &(struct search_request){fuzz_text(fuzz), fuzz_byte(fuzz), 1000},
+                    &fuzz->search, &fault);
         return;
     }
     if (search_step(fuzz->search, fuzz_byte(fuzz)))

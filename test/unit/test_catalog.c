@@ -242,6 +242,36 @@ static void oldest_tombstone_gives_way(void **state)
     world_close(&world);
 }
 
+static void a_tombstone_with_offers_stays(void **state)
+{
+    (void)state;
+    struct world world;
+    char path[32];
+    world_open(&world, 300 * 1024);
+    uint32_t max = catalog_budget(world.catalog).nodes;
+    for (uint32_t i = 1; i <= max; i++)
+        world_node(&world, i);
+    struct catalog_node *node = world_node(&world, 1), *added;
+    world_begin(&world, node, 1, 1);
+    for (uint32_t i = 0; i < 400; i++) {
+        snprintf(path, sizeof(path), "f%u", (unsigned)i);
+        assert_int_equal(world_apply(&world, node, path, 0), 0);
+    }
+    world_commit(&world, node);
+    catalog_lose(world.catalog, node, 1);
+    assert_true(node->busy);
+    struct record_id id = world_id(max + 1), second = world_id(2);
+    struct plat_addr source = world_address(max + 1);
+    assert_int_equal(catalog_add_node(world.catalog, &id, &source, &added), -P2P_EFULL);
+    catalog_lose(world.catalog, world_node(&world, 2), 2);
+    assert_int_equal(catalog_add_node(world.catalog, &id, &source, &added), 0);
+    assert_null(catalog_find_node(world.catalog, &second));
+    world_check(&world);
+    while (catalog_step(world.catalog, 50)) {
+    }
+    world_close(&world);
+}
+
 static void nodes_of_one_address_are_limited(void **state)
 {
     (void)state;
@@ -583,6 +613,7 @@ int main(void)
         cmocka_unit_test(tombstones),
         cmocka_unit_test(a_lost_node_ends_its_transaction),
         cmocka_unit_test(oldest_tombstone_gives_way),
+        cmocka_unit_test(a_tombstone_with_offers_stays),
         cmocka_unit_test(nodes_of_one_address_are_limited),
         cmocka_unit_test(a_full_table_refuses_and_stays_right),
         cmocka_unit_test(offers_of_a_node_are_limited),

@@ -341,9 +341,10 @@ static void check_search(struct model *model)
             wanted +=
                 !skip && model->node[i].offer[name] && strstr(model->path[name], rows[row].part);
     }
-    assert_int_equal(
-        search_open(model->world.catalog, text_from(rows[row].text), 1000, 1000, &search, &fault),
-        0);
+    assert_int_equal(search_open(model->world.catalog,
+                                 &(struct search_request){text_from(rows[row].text), 1000, 1000},
+                                 &search, &fault),
+                     0);
     while (search_step(search, 5)) {
     }
     while (search_next(search, &read))

@@ -4,8 +4,9 @@
 #include "catalog_world.h"
 
 #include "catalog/fold.h"
-#include "catalog/query.h"
+#include "catalog/pattern.h"
 #include "catalog/ranking.h"
+#include "catalog/texts.h"
 
 #include "base/hash.h"
 
@@ -21,7 +22,8 @@ static const char *found(struct world *world, const char *text, uint32_t limit)
     struct search *search;
     struct lookup_offer read;
     const char *fault;
-    int rc = search_open(world->catalog, text_from(text), limit, NOW, &search, &fault);
+    int rc = search_open(world->catalog, &(struct search_request){text_from(text), limit, NOW},
+                         &search, &fault);
     if (rc != 0)
         return fault;
     while (search_step(search, 1)) {
@@ -126,6 +128,7 @@ static void matching(void **state)
         {"caf\xc3\xa9", "music/Cafe\xcc\x81.ogg|music/caf\xc3\xa9 2.ogg"},
         {"CAFE\xcc\x81", "music/Cafe\xcc\x81.ogg|music/caf\xc3\xa9 2.ogg"},
         {"nothing", ""},
+        {"twice", "twice/twice.txt"},
         {"*.ogg", "music/Cafe\xcc\x81.ogg|music/caf\xc3\xa9 2.ogg"},
         {"rep*s.txt", "docs/reports.txt"},
         {"docs/r*", "docs/report|docs/reports.txt"},
@@ -136,7 +139,7 @@ static void matching(void **state)
         {"[!r]eport", ""},
         {"[", ""},
         {"odd[name", "odd[name"},
-        {"ext:TXT", "docs/my report.txt|docs/reports.txt"},
+        {"ext:TXT", "docs/my report.txt|docs/reports.txt|twice/twice.txt"},
         {"report ext:.txt", "docs/my report.txt|docs/reports.txt"},
         {"size>48 size<70 report", "docs/report|docs/my report.txt|docs/reports.txt"},
         {"size>49 size<69 report", "docs/my report.txt"},
@@ -160,7 +163,8 @@ static void matching(void **state)
                                         "docs/reports.txt",
                                         "old-report/x",
                                         "old/sreport",
-                                        "odd[name"};
+                                        "odd[name",
+                                        "twice/twice.txt"};
     struct world world;
     world_open(&world, WORLD_SIZE);
     for (uint32_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
@@ -187,25 +191,25 @@ static void fit(void **state)
     (void)state;
     static const struct {
         const char *text, *path;
-        enum query_fit fit;
-    } rows[] = {{"a/b", "a/b", QUERY_EXACT},         {"b", "a/b", QUERY_EXACT},
-                {"A/B", "a/b", QUERY_EXACT},         {"a", "a/b", QUERY_WORD},
-                {"b", "a/b.c", QUERY_WORD},          {"b", "a/bc", QUERY_PREFIX},
-                {"c", "a/bc", QUERY_SUBSTRING},      {"b", "a/x bc", QUERY_SUBSTRING},
-                {"b", "abc-b", QUERY_WORD},          {"/b", "a/b/c", QUERY_WORD},
-                {"a/b/", "a/b/c", QUERY_WORD},       {"d", "a/b/c", QUERY_NO},
-                {"", "a", QUERY_SUBSTRING},          {"a*", "a/b", QUERY_SUBSTRING},
-                {"a*", "a*", QUERY_EXACT},           {"b*", "a/b", QUERY_SUBSTRING},
-                {"a/b*", "x/a/b", QUERY_NO},         {"a/b", "x/a/b", QUERY_WORD},
-                {"kind:owned b", "a/b", QUERY_EXACT}};
+        enum pattern_fit fit;
+    } rows[] = {{"a/b", "a/b", PATTERN_EXACT},         {"b", "a/b", PATTERN_EXACT},
+                {"A/B", "a/b", PATTERN_EXACT},         {"a", "a/b", PATTERN_WORD},
+                {"b", "a/b.c", PATTERN_WORD},          {"b", "a/bc", PATTERN_PREFIX},
+                {"c", "a/bc", PATTERN_SUBSTRING},      {"b", "a/x bc", PATTERN_SUBSTRING},
+                {"b", "abc-b", PATTERN_WORD},          {"/b", "a/b/c", PATTERN_WORD},
+                {"a/b/", "a/b/c", PATTERN_WORD},       {"d", "a/b/c", PATTERN_NO},
+                {"", "a", PATTERN_SUBSTRING},          {"a*", "a/b", PATTERN_SUBSTRING},
+                {"a*", "a*", PATTERN_EXACT},           {"b*", "a/b", PATTERN_SUBSTRING},
+                {"a/b*", "x/a/b", PATTERN_NO},         {"a/b", "x/a/b", PATTERN_WORD},
+                {"kind:owned b", "a/b", PATTERN_EXACT}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct query query;
+        struct pattern pattern;
         const char *fault;
         char folded[64];
         struct str path = text_from(rows[i].path);
-        assert_int_equal(query_parse(&query, text_from(rows[i].text), &fault), 0);
+        assert_int_equal(pattern_parse(&pattern, text_from(rows[i].text), &fault), 0);
         size_t len = fold_text(path, folded, sizeof(folded));
-        assert_int_equal(query_fit(&query, path, (struct str){folded, len}), rows[i].fit);
+        assert_int_equal(pattern_fit(&pattern, path, (struct str){folded, len}), rows[i].fit);
     }
 }
 
@@ -221,7 +225,9 @@ static void text_limits(void **state)
     for (size_t i = 100; i < sizeof(text); i += 100)
         text[i] = '/';
     for (size_t len = P2P_PATH_MAX - 1; len <= P2P_PATH_MAX + 1; len++) {
-        int rc = search_open(world.catalog, (struct str){text, len}, 10, NOW, &search, &fault);
+        int rc =
+            search_open(world.catalog, &(struct search_request){(struct str){text, len}, 10, NOW},
+                        &search, &fault);
         assert_int_equal(rc, len <= P2P_PATH_MAX ? 0 : -P2P_ETOOBIG);
         assert_true((rc == 0) == (fault == NULL));
         search_close(search);
@@ -232,17 +238,21 @@ static void text_limits(void **state)
     world_offer(&world, 1, &put);
     for (size_t len = P2P_PATTERN_MAX - 1; len <= P2P_PATTERN_MAX + 1; len++) {
         struct lookup_offer read;
-        assert_int_equal(
-            search_open(world.catalog, (struct str){text, len}, 10, NOW, &search, &fault), 0);
+        assert_int_equal(search_open(world.catalog,
+                                     &(struct search_request){(struct str){text, len}, 10, NOW},
+                                     &search, &fault),
+                         0);
         while (search_step(search, 100)) {
         }
         assert_int_equal(search_next(search, &read), 1);
         search_close(search);
     }
     text[50] = 'b';
-    assert_int_equal(search_open(world.catalog, (struct str){text, P2P_PATTERN_MAX + 1}, 10, NOW,
-                                 &search, &fault),
-                     0);
+    assert_int_equal(
+        search_open(world.catalog,
+                    &(struct search_request){(struct str){text, P2P_PATTERN_MAX + 1}, 10, NOW},
+                    &search, &fault),
+        0);
     struct lookup_offer read;
     while (search_step(search, 100)) {
     }
@@ -277,11 +287,14 @@ static void too_many_searches(void **state)
     const char *fault;
     world_open(&world, 40 << 20);
     for (int i = 0; i <= SEARCH_OPEN_MAX; i++)
-        assert_int_equal(search_open(world.catalog, STR("a"), 1, NOW, &search[i], &fault),
+        assert_int_equal(search_open(world.catalog, &(struct search_request){STR("a"), 1, NOW},
+                                     &search[i], &fault),
                          i < SEARCH_OPEN_MAX ? 0 : -P2P_EBUSY);
     assert_null(search[SEARCH_OPEN_MAX]);
     search_close(search[3]);
-    assert_int_equal(search_open(world.catalog, STR("a"), 1, NOW, &search[3], &fault), 0);
+    assert_int_equal(
+        search_open(world.catalog, &(struct search_request){STR("a"), 1, NOW}, &search[3], &fault),
+        0);
     for (int i = 0; i <= SEARCH_OPEN_MAX; i++)
         search_close(search[i]);
     world_close(&world);
@@ -313,9 +326,11 @@ static void truncation_is_told(void **state)
                 {"29/some file 5999", 1, 1, false}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint32_t results = 0;
-        assert_int_equal(search_open(world.catalog, text_from(rows[i].text), rows[i].limit, NOW,
-                                     &search, &fault),
-                         0);
+        assert_int_equal(
+            search_open(world.catalog,
+                        &(struct search_request){text_from(rows[i].text), rows[i].limit, NOW},
+                        &search, &fault),
+            0);
         while (search_step(search, 50)) {
         }
         while (search_next(search, &read))
@@ -389,7 +404,9 @@ static void nothing_that_stays_is_missed(void **state)
             stay_path(i, path, sizeof(path));
             wanted += strstr(path, text[0] == '*' ? "tay" : text) != NULL;
         }
-        assert_int_equal(search_open(world.catalog, text_from(text), 1000, NOW, &search, &fault),
+        assert_int_equal(search_open(world.catalog,
+                                     &(struct search_request){text_from(text), 1000, NOW}, &search,
+                                     &fault),
                          0);
         while (search_step(search, 4)) {
             if (!other->open)
@@ -422,6 +439,42 @@ static void nothing_that_stays_is_missed(void **state)
             catalog_abort(world.catalog, other);
     }
     world_close(&world);
+}
+
+/* A page that is used again does not remember what it held. */
+static void signatures_are_made_anew(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct pool pool;
+    struct texts texts = {.fresh = 0};
+    struct texts_filter old = {.count = 0}, fresh = {.count = 0};
+    assert_int_equal(arena_init(&arena, 1 << 20), 0);
+    assert_int_equal(pool_init(&pool, &arena, sizeof(uint32_t), 10), 0);
+    texts.owner[TEXTS_BASE].pool = texts.owner[TEXTS_FOLDER].pool = &pool;
+    assert_int_equal(texts_init(&texts, &arena, 1), 0);
+    static char long_text[900];
+    memset(long_text, 'x', sizeof(long_text));
+    struct str texts_in[] = {STR("Needle"), {long_text, 900}, {long_text, 900}, STR("other one")};
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(texts_add(&texts, TEXTS_BASE, pool_take(&pool), texts_in[i]), 0);
+    texts_filter_add(&old, STR("needle"));
+    texts_filter_add(&fresh, STR("other"));
+    assert_true(texts_may_hold(&texts, 0, TEXTS_BASE, &old));
+    assert_false(texts_may_hold(&texts, 0, TEXTS_FOLDER, &old));
+    assert_false(texts_may_hold(&texts, 0, TEXTS_BASE, &fresh));
+    assert_int_equal(texts_add(&texts, TEXTS_BASE, pool_take(&pool), texts_in[1]), -P2P_EFULL);
+    assert_int_equal(texts_add(&texts, TEXTS_FOLDER, pool_take(&pool), texts_in[3]), -P2P_EFULL);
+    for (uint32_t i = 1; i <= 2; i++)
+        texts_remove(&texts, *(uint32_t *)pool_at(&pool, i));
+    assert_null(texts_check(&texts));
+    assert_int_equal(texts_add(&texts, TEXTS_BASE, 4, texts_in[1]), 0);
+    assert_int_equal(texts_add(&texts, TEXTS_BASE, 5, texts_in[3]), 0);
+    assert_false(texts_may_hold(&texts, 0, TEXTS_BASE, &old));
+    assert_true(texts_may_hold(&texts, 0, TEXTS_BASE, &fresh));
+    assert_true(text_equal(texts_get(&texts, *(uint32_t *)pool_at(&pool, 5)), texts_in[3]));
+    assert_null(texts_check(&texts));
+    arena_free(&arena);
 }
 
 static void ranking_keeps_the_best(void **state)
@@ -457,6 +510,7 @@ int main(void)
         cmocka_unit_test(truncation_is_told),
         cmocka_unit_test(holders_of_a_content),
         cmocka_unit_test(nothing_that_stays_is_missed),
+        cmocka_unit_test(signatures_are_made_anew),
         cmocka_unit_test(ranking_keeps_the_best),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,13 +2,13 @@
 /* A hash table whose links lie inside the objects of a pool, and that grows by one bucket at a time
  * (linear hashing, Litwin 1980): no stall, and heads of buckets that were never needed are never
  * touched. Loop thread. */
-#ifndef CHAINS_H
-#define CHAINS_H
+#ifndef LINEAR_H
+#define LINEAR_H
 
 #include "base/arena.h"
 
-struct chains {
-    /* Set before chains_init: the objects, where their link stands, and the hash of one that is in
+struct linear {
+    /* Set before linear_init: the objects, where their link stands, and the hash of one that is in
      * the table. */
     const struct pool *pool;
     uint32_t link_at;
@@ -20,18 +20,18 @@ struct chains {
 };
 
 /* One bucket for each object of the pool at most. 0 or -P2P_EFULL. */
-int chains_init(struct chains *chains, struct arena *arena);
+int linear_init(struct linear *linear, struct arena *arena);
 /* Bytes of heads for a pool of count. */
-size_t chains_size(uint32_t count);
+size_t linear_size(uint32_t count);
 /* The objects that may have this hash, newest first; 0 ends. The caller compares. */
-uint32_t chains_first(const struct chains *chains, uint32_t hash);
-uint32_t chains_next(const struct chains *chains, uint32_t slot);
+uint32_t linear_first(const struct linear *linear, uint32_t hash);
+uint32_t linear_next(const struct linear *linear, uint32_t slot);
 /* Both only say that the table will be asked for this hash soon: first the head of the bucket,
  * later, when it has arrived, the first object. */
-void chains_expect(const struct chains *chains, uint32_t hash);
-void chains_expect_first(const struct chains *chains, uint32_t hash);
+void linear_expect(const struct linear *linear, uint32_t hash);
+void linear_expect_first(const struct linear *linear, uint32_t hash);
 /* The object must not be, must be in the table (asserted). */
-void chains_add(struct chains *chains, uint32_t slot, uint32_t hash);
-void chains_remove(struct chains *chains, uint32_t slot, uint32_t hash);
+void linear_add(struct linear *linear, uint32_t slot, uint32_t hash);
+void linear_remove(struct linear *linear, uint32_t slot, uint32_t hash);
 
 #endif

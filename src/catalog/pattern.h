@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* The text of a search, understood: what must occur in the path, and the filters; and how well a
  * path fits. Pure. */
-#ifndef QUERY_H
-#define QUERY_H
+#ifndef PATTERN_H
+#define PATTERN_H
 
 #include "catalog/fold.h"
 #include "wire/record.h"
 
-enum { QUERY_ID_MIN = 8 };
+enum { PATTERN_ID_MIN = 8 };
 
-enum query_kind { QUERY_ANY, QUERY_OWNED, QUERY_COPY };
-enum query_fit { QUERY_NO, QUERY_SUBSTRING, QUERY_PREFIX, QUERY_WORD, QUERY_EXACT };
+enum pattern_kind { PATTERN_ANY, PATTERN_OWNED, PATTERN_COPY };
+enum pattern_fit { PATTERN_NO, PATTERN_SUBSTRING, PATTERN_PREFIX, PATTERN_WORD, PATTERN_EXACT };
 
-struct query {
+struct pattern {
     /* The text as it came, and what is left of it without the filters: maybe the very path. */
     char whole[P2P_PATH_MAX], rest[P2P_PATTERN_MAX];
     uint16_t whole_len, rest_len;
@@ -28,18 +28,18 @@ struct query {
     uint16_t anchor;                /* of the needle, for fold_find */
 
     int64_t size_min, size_max;
-    enum query_kind kind;
+    enum pattern_kind kind;
     char ext[FOLD_SIZE(P2P_PATTERN_MAX)], node[P2P_PATTERN_MAX];
     uint16_t ext_len, node_len;
 };
 
 /* text as in search_open. 0; -P2P_EINVAL or -P2P_ETOOBIG with *out_fault. */
-int query_parse(struct query *query, struct str text, const char **out_fault);
-struct str query_needle(const struct query *query);
+int pattern_parse(struct pattern *pattern, struct str text, const char **out_fault);
+struct str pattern_needle(const struct pattern *pattern);
 /* path and its folded form. The filters are not asked. */
-enum query_fit query_fit(const struct query *query, struct str path, struct str folded);
-bool query_ext_fits(const struct query *query, struct str base);
+enum pattern_fit pattern_fit(const struct pattern *pattern, struct str path, struct str folded);
+bool pattern_ext_fits(const struct pattern *pattern, struct str base);
 /* node: its whole name, or the first 8 or more digits of its id. */
-bool query_node_fits(const struct query *query, struct str name, const struct record_id *id);
+bool pattern_node_fits(const struct pattern *pattern, struct str name, const struct record_id *id);
 
 #endif
