@@ -31,8 +31,7 @@ void output_sent(struct conn *conn, size_t size)
 {
     conn->server->stats.bytes_out += size;
     conn->made = true;
-    if (conn->fin)
-        conn->since_ms = loop_now_ms(conn->server->loop);
+    conn->since_ms = loop_now_ms(conn->server->loop);
     if (conn->blocked)
         output_progress(conn, size);
 }

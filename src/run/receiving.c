@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const struct client_handlers *handlers(struct client *client)
@@ -186,7 +187,7 @@ static void read_end(struct client *client, int64_t got)
     }
 }
 
-/* Straight into the sink. False: nothing more for now. */
+/* Straight into the sink. False: the socket, the sink or the body has no more. */
 static bool read_direct(struct client *client)
 {
     size_t room;
@@ -213,6 +214,7 @@ static void read_buffer(struct client *client)
     if (!link_input(client))
         return;
     size_t room = (size_t)(LINK_INPUT_SIZE - client->in_end);
+    assert(room > 0);
     int64_t got =
         client->transport.ops->recv(&client->transport, link_in(client) + client->in_end, room);
     if (got == -P2P_EAGAIN)

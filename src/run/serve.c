@@ -11,6 +11,7 @@
 #include "run/request.h"
 #include "run/slots.h"
 
+#include <assert.h>
 #include <string.h>
 
 static void late_in(struct conn *conn, int after_ms)
@@ -68,13 +69,14 @@ static bool answer_run(struct conn *conn)
     return false;
 }
 
+/* Bytes behind the request wait until its answer is complete; no more are read. */
 static void answer_tell_next(struct conn *conn)
 {
     const struct route *route = conn->route ? conn->route->route : NULL;
-    if (conn->in_begin == conn->in_end || conn->ended)
+    if (conn->in_begin == conn->in_end)
         return;
     conn->deaf = true;
-    if (conn->next_told || conn->body_left || !route || !route->next)
+    if (conn->ended || conn->next_told || conn->body_left || !route || !route->next)
         return;
     conn->next_told = true;
     route->next(&conn->exchange, conn->route->role);
@@ -201,6 +203,7 @@ static void serve_read(struct conn *conn)
         return;
     }
     size_t room = (size_t)(CONN_INPUT_SIZE - conn->in_end);
+    assert(room > 0); /* else the end of the stream could not be told from a full buffer */
     int64_t got = conn->transport.ops->recv(&conn->transport, slots_in(conn) + conn->in_end, room);
     if (got > 0)
         input_took(conn, (size_t)got);

@@ -59,7 +59,7 @@ void slots_unreserve(struct server *server)
 
 struct conn *slots_at(const struct server *server, uint32_t slot)
 {
-    return slot == 0 ? NULL : pool_at(&server->conns, slot);
+    return pool_at(&server->conns, slot);
 }
 
 uint32_t slots_of(const struct conn *conn)

@@ -49,6 +49,17 @@ static void long_begin(struct exchange *exchange, void *role)
     exchange_end(exchange);
 }
 
+static void most_begin(struct exchange *exchange, void *role)
+{
+    (void)role;
+    exchange_begin(exchange, 200, "text/plain");
+    struct buf *body = exchange_body(exchange);
+    buf_put(body, exchange->tail);
+    while (body->len < 15000)
+        buf_put_char(body, 'x');
+    exchange_end(exchange);
+}
+
 /* Counts lines and their bytes. */
 static void lines_begin(struct exchange *exchange, void *role)
 {
@@ -105,6 +116,7 @@ static const struct route routes[] = {
     {.methods = SERVER_GET, .path = "/304", .class = SERVER_CLIENT, .begin = unmodified_begin},
     {.methods = SERVER_GET, .path = "/tail/", .class = SERVER_CLIENT, .begin = tail_begin},
     {.methods = SERVER_GET, .path = "/long", .class = SERVER_CLIENT, .begin = long_begin},
+    {.methods = SERVER_GET, .path = "/most/", .class = SERVER_CLIENT, .begin = most_begin},
     {.methods = SERVER_GET, .path = "/busy", .class = SERVER_CLIENT, .begin = busy_begin},
     {.methods = SERVER_GET, .path = "/cut", .class = SERVER_CLIENT, .begin = cut_begin},
     {.methods = SERVER_POST,
@@ -355,6 +367,37 @@ static void test_pipelined_over_many_buffers(void **state)
     raw_close(&raw);
 }
 
+/* A client that asks and asks and does not read: it waits, and loses nothing. */
+static void test_pipelined_without_reading(void **state)
+{
+    (void)state;
+    enum { COUNT = 1200 };
+    static char bytes[COUNT * 64];
+    size_t len = 0, sent = 0;
+    for (int i = 0; i < COUNT; i++)
+        len += (size_t)snprintf(bytes + len, sizeof bytes - len,
+                                "GET /most/%d HTTP/1.1\r\n" H "\r\n", i);
+    raw_open(&raw, &rig);
+    for (int i = 0; i < 2000 && sent < len; i++) {
+        size_t part = len - sent < 3000 ? len - sent : 3000;
+        int64_t put = plat_send(raw.fd, bytes + sent, part);
+        sent += put > 0 ? (size_t)put : 0;
+        loop_turn(rig.loop, 1);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        char expected[16];
+        if (sent < len && raw.len < 1000) {
+            raw_send(&raw, bytes + sent, len - sent);
+            sent = len;
+        }
+        raw_answer(&raw, &answer, false);
+        snprintf(expected, sizeof expected, "%dxxx", i);
+        assert_memory_equal(answer.body, expected, strlen(expected));
+        assert_int_equal(answer.body_len, 15000);
+    }
+    raw_close(&raw);
+}
+
 static void test_long_tails(void **state)
 {
     (void)state;
@@ -540,6 +583,7 @@ int main(void)
         SERVER_TEST(test_rows_cut_at_every_byte),
         SERVER_TEST(test_pipelined),
         SERVER_TEST(test_pipelined_over_many_buffers),
+        SERVER_TEST(test_pipelined_without_reading),
         SERVER_TEST(test_long_tails),
         SERVER_TEST(test_head_limit),
         SERVER_TEST(test_expect_continue),
