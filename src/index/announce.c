@@ -165,14 +165,16 @@ static void announce_put_counts(struct buf *buf, const struct announce *a,
 
 static void announce_put_join(struct buf *buf, const struct announce *a)
 {
-    char self[ADDR_TEXT_MAX];
+    char text[ADDR_TEXT_MAX];
     const struct index_role *role = a->role;
+    struct plat_addr self = a->exchange->local;
+    self.scope = 0; /* of this machine's interface */
     json_put_field_hex(buf, "id", a->id.bytes, sizeof(a->id.bytes));
     json_put_field_i64(buf, "lease_ms", role->config.lease_ms);
     json_put_field_text(buf, "feed", text_from(role->feed));
     json_put_key(buf, "indexes");
     buf_put_char(buf, '[');
-    json_put_text(buf, text_from(addr_format(&a->exchange->local, self)));
+    json_put_text(buf, text_from(addr_format(&self, text)));
     buf_put_char(buf, ']');
 }
 

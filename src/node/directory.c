@@ -84,20 +84,33 @@ const char *directory_fault(struct str indexes, char *out, size_t size)
     return NULL;
 }
 
+/* The same host and port, or an address that a known name has. */
 static bool directory_knows(const struct directory *d, const struct directory_entry *entry)
 {
     for (int i = 0; i < d->count; i++) {
-        if (d->entries[i].port == entry->port && strcmp(d->entries[i].host, entry->host) == 0)
+        const struct directory_entry *known = &d->entries[i];
+        if (known->port == entry->port && strcmp(known->host, entry->host) == 0)
             return true;
+        for (int j = 0; entry->literal && j < known->count; j++) {
+            if (addr_equal(&known->address[j], &entry->address[0]))
+                return true;
+        }
     }
     return false;
+}
+
+/* A link-local address without its interface leads nowhere. */
+static bool directory_is_useless(const struct directory_entry *entry)
+{
+    return entry->literal && addr_is_link_local(&entry->address[0]) &&
+           entry->address[0].family == 6 && entry->address[0].scope == 0;
 }
 
 void directory_learn(struct directory *d, struct str host_port)
 {
     struct directory_entry entry;
     if (d->count == P2P_INDEXES_MAX || directory_parse(text_trim(host_port), &entry) ||
-        directory_knows(d, &entry))
+        directory_is_useless(&entry) || directory_knows(d, &entry))
         return;
     entry.directory = d;
     d->entries[d->count++] = entry;

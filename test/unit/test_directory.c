@@ -437,6 +437,10 @@ static void a_name_is_looked_up(void **state)
     assert_int_equal(heard.result, 0);
     assert_int_equal(second.result, 0);
     assert_string_equal(heard.line, "index 0");
+    /* What the index calls itself is the same one. */
+    char text[ADDR_TEXT_MAX];
+    directory_learn(world.directory, text_from(addr_format(&world.index[0].addr, text)));
+    assert_int_equal(directory_count(world.directory), 1);
     directory_close(world.directory);
 
     struct directory_config config = {
@@ -500,6 +504,7 @@ static void learnt_ones(void **state)
     directory_learn(world.directory, STR("10.0.0.5:7750"));
     directory_learn(world.directory, STR("hub.lan:80"));
     directory_learn(world.directory, STR("x.local"));
+    directory_learn(world.directory, STR("[fe80::1]:7750"));
     directory_learn(world.directory, STR("[::ffff:10.0.0.6]:7750"));
     assert_int_equal(directory_count(world.directory), 3);
     directory_describe(world.directory, &buf);
