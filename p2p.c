@@ -97,8 +97,11 @@ int main(int argc, char **argv)
     char err[1024] = "";
     int status = P2P_EXIT_OK;
 
+    line.commands = commands;
     line.words = words;
-    int parsed = options_parse(&line, commands, argc, argv, err, sizeof err);
+    line.argc = argc;
+    line.argv = argv;
+    int parsed = options_parse(&line, err, sizeof err);
     if (argc < 2) {
         fprintf(stderr, "p2p: a command is missing, such as p2p both; see p2p help\n");
         status = P2P_EXIT_USAGE;

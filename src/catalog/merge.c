@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -115,6 +116,7 @@ static struct merge_entry *add_line(struct merge *merge, uint32_t *place,
     if (merge->count == merge->max || merge->text_size - merge->text_used < offer->path.len) {
         return NULL;
     }
+    assert(merge->entries != NULL);
     struct merge_entry *entry = &merge->entries[merge->count++];
     char *path = merge->text + merge->text_used;
     memcpy(path, offer->path.ptr, offer->path.len);

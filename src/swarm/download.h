@@ -8,11 +8,10 @@
 
 #include "base/bucket.h"
 #include "base/hash.h"
-#include "swarm/chains.h"
+#include "swarm/holder.h"
 #include "swarm/lane.h"
 #include "swarm/part.h"
 #include "swarm/plan.h"
-#include "swarm/proof.h"
 #include "swarm/transfer.h"
 
 enum {
@@ -22,41 +21,6 @@ enum {
     DOWNLOAD_FAILS_MAX = 5,  /* failures in a row that end a holder's use in this download */
     DOWNLOAD_RETRY_MS = 250, /* after the first one; doubled for each further */
     DOWNLOAD_SIZES = 4       /* sizes that holders state and that are tried */
-};
-
-enum holder_state {
-    HOLDER_NONE,  /* free */
-    HOLDER_NEW,   /* to be asked what it has */
-    HOLDER_ASKED, /* bitmap or chain under way */
-    HOLDER_READY, /* bound to a chain; pieces can be asked for */
-    HOLDER_OTHER, /* states another size */
-    HOLDER_OUT    /* of no use any more: it failed too often, or the proof is against it */
-};
-
-struct holder {
-    enum holder_state state;
-    struct record_id id;
-    char name[P2P_NODE_NAME_MAX + 1];
-    struct plat_addr addr[P2P_ADDRESSES_MAX];
-    int addr_count, addr_now;
-    bool whole, blamed,
-        ask_first; /* ask_first: bytes went wrong without a contact; learn its size */
-    int fails, lanes;
-    int64_t retry_ms, size; /* size: as it states */
-    uint64_t bytes;
-};
-
-/* One holder being asked. */
-struct contact {
-    struct download *download;
-    int holder; /* -1: free */
-    struct client *client;
-    uint8_t *bits; /* its bitmap as it comes */
-    size_t received;
-    int status, error;
-    bool has_id, whole;
-    uint8_t id[P2P_CHAIN_ID_SIZE];
-    struct chains_fetch chain;
 };
 
 /* One piece under way in a lane. */
@@ -125,7 +89,7 @@ struct download {
 
 int64_t download_piece_offset(const struct download *download, uint32_t piece);
 uint32_t download_piece_length(const struct download *download, uint32_t piece);
-/* A holder leaves plan and proof for now or for good; what its lanes still bring counts for
+/* A holder leaves plan and proof, for a while or for good; what its lanes still bring counts for
  * nobody's request. */
 void download_leave(struct download *download, int holder);
 

@@ -216,7 +216,7 @@ static void on_result(void *ctx, struct lane_job *job)
         download->retries++;
     }
     note(download, fetch, held);
-    if (held && plan_is_finished(&download->plan)) {
+    if (held) {
         cancel_needless(download);
     }
     download->changed(download);

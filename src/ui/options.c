@@ -310,20 +310,16 @@ int options_reload(const struct command_line *line, struct config *out, char *er
     return error;
 }
 
-int options_parse(struct command_line *line, const struct command *commands, int argc, char **argv,
-                  char *err, size_t err_size)
+int options_parse(struct command_line *line, char *err, size_t err_size)
 {
     struct parser parser = {.line = line, .err = err, .err_size = err_size};
 
-    line->commands = commands;
-    line->argc = argc;
-    line->argv = argv;
     config_init(&line->settings);
-    int error = pass(&parser, argc, argv);
+    int error = pass(&parser, line->argc, line->argv);
     if (error != 0) {
         return error;
     }
-    if (parser.help || argc < 2) {
+    if (parser.help || line->argc < 2) {
         return 1;
     }
     error = check_count(&parser);

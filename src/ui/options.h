@@ -34,11 +34,10 @@ struct command_line {
     char **argv;
 };
 
-/* Parses argv with the table (ended by a NULL name). words has room for OPTIONS_WORDS_MAX. 0: run
- * line->command; 1: a help was asked for (line->command is what it is about, NULL: all);
- * -P2P_EINVAL: err has one line that names the cure. */
-int options_parse(struct command_line *line, const struct command *commands, int argc, char **argv,
-                  char *err, size_t err_size);
+/* Parses line->argv with the table (line->commands, ended by a NULL name). line->words has room for
+ * OPTIONS_WORDS_MAX. 0: run line->command; 1: a help was asked for (line->command is what it is
+ * about, NULL: all); -P2P_EINVAL: err has one line that names the cure. */
+int options_parse(struct command_line *line, char *err, size_t err_size);
 /* Reads the settings again from the file, with the options of line on top. */
 int options_reload(const struct command_line *line, struct config *out, char *err, size_t err_size);
 

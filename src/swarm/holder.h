@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* A holder as a download sees it, and the one question that is put to it. Part of download.h. */
+#ifndef HOLDER_H
+#define HOLDER_H
+
+#include "swarm/chains.h"
+#include "wire/record.h"
+
+struct download;
+
+enum holder_state {
+    HOLDER_NONE,  /* free */
+    HOLDER_NEW,   /* to be asked what it has */
+    HOLDER_ASKED, /* bitmap or chain under way */
+    HOLDER_READY, /* bound to a chain; pieces can be asked for */
+    HOLDER_OTHER, /* states another size */
+    HOLDER_OUT    /* of no use any more: it failed too often, or the proof is against it */
+};
+
+struct holder {
+    enum holder_state state;
+    struct record_id id;
+    char name[P2P_NODE_NAME_MAX + 1];
+    struct plat_addr addr[P2P_ADDRESSES_MAX];
+    int addr_count, addr_now;
+    bool whole, blamed;
+    bool ask_first; /* bytes went wrong without a contact: learn its size */
+    int fails, lanes;
+    int64_t retry_ms, size; /* size: as it states */
+    uint64_t bytes;
+};
+
+/* One holder being asked. */
+struct contact {
+    struct download *download;
+    int holder; /* -1: free */
+    struct client *client;
+    uint8_t *bits; /* its bitmap as it comes */
+    size_t received;
+    int status, error;
+    bool has_id, whole;
+    uint8_t id[P2P_CHAIN_ID_SIZE];
+    struct chains_fetch chain;
+};
+
+#endif
