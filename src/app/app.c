@@ -242,8 +242,12 @@ static void read_settings_again(struct app *app)
     if (app->peer != NULL) {
         peer_reload(app->peer, &app->settings);
     }
-    log_line(LOG_INFO, "node", "settings read again: %.*s", (int)changes.now.len,
-             changes.now.len > 0 ? now : "");
+    if (changes.now.len + changes.later.len == 0) {
+        log_line(LOG_INFO, "node", "settings read again, nothing changed");
+    }
+    if (changes.now.len > 0) {
+        log_line(LOG_INFO, "node", "settings read again, changed: %.*s", (int)changes.now.len, now);
+    }
     if (changes.later.len > 0) {
         log_line(LOG_WARN, "node", "changed, but only the next start takes it: %.*s",
                  (int)changes.later.len, later);

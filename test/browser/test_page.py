@@ -82,7 +82,7 @@ def test_files_are_shown(browser, both):
     open_page(browser, both)
     wait_state(browser, "3 files")
     assert names(browser) == sorted(FILES)
-    assert column(browser, 1) == ["68 KiB", "7 B", "5 B"]
+    assert column(browser, 1) == ["68 KiB", "6 B", "5 B"]
     assert column(browser, 2) == ["1", "1", "1"]
     assert column(browser, 4) == [sha256(FILES[name]) for name in sorted(FILES)]
     shown = find(browser, "#node").text
