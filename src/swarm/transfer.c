@@ -142,7 +142,10 @@ static void conclude(struct transfer *transfer, int result, const char *reason)
     }
     download->phase = TRANSFER_STOPPING;
     transfer->result = result;
-    snprintf(transfer->reason, sizeof transfer->reason, "%s", reason);
+    if (reason != transfer->reason) {
+        text_copy(text_first(text_from(reason), sizeof transfer->reason - 1), transfer->reason,
+                  sizeof transfer->reason);
+    }
     sources_stop(download);
     contact_stop(download);
     fetch_stop(download);
