@@ -25,9 +25,8 @@ struct catalog_counts {
 /* Read by all. The caller may write what stands after "yours"; the rest is the catalog's. */
 struct catalog_node {
     struct record_id id;
-    uint64_t epoch, seq; /* of the state shown: the last committed join or update */
-    uint32_t slot;       /* 1.., fixed while the node is here */
-    uint32_t offers;
+    uint64_t epoch, seq;     /* of the state shown: the last committed join or update */
+    uint32_t slot, offers;   /* slot: 1.., fixed while the node is here */
     uint32_t refused;        /* offers of the last transaction that found no room */
     enum record_state state; /* RECORD_LEFT: a tombstone, its offers are not shown any more */
     enum record_role role;
@@ -67,6 +66,7 @@ struct catalog_change {
 
 /* Carves all tables out of at most bytes of the arena. 0 or -P2P_EFULL (too little to begin). */
 int catalog_init(struct catalog **out, struct arena *arena, size_t bytes);
+/* One handler; NULL for none. */
 void catalog_watch(struct catalog *catalog,
                    void (*on_change)(void *ctx, const struct catalog_change *change), void *ctx);
 /* Offers of a node, living nodes of one source address (loopback is free) at most. 0: no limit. */

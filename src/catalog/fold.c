@@ -104,6 +104,13 @@ static size_t fold_runes(struct str text, char *out, size_t size)
     return used;
 }
 
+static uint64_t fold_load(const char *in)
+{
+    uint64_t word;
+    memcpy(&word, in, sizeof(word));
+    return word;
+}
+
 /* Eight bytes at once; bytes over 127 stay. */
 static uint64_t fold_word(uint64_t word)
 {
@@ -123,12 +130,11 @@ static char fold_byte(char byte)
 /* Folds size bytes and returns them all or-ed: over 127 when one is not ASCII. */
 static uint64_t fold_bytes(const char *in, char *out, size_t size)
 {
-    uint64_t any = 0, word;
-    for (; size >= sizeof(word); size -= sizeof(word), in += sizeof(word), out += sizeof(word)) {
-        memcpy(&word, in, sizeof(word));
+    uint64_t any = 0;
+    for (; size >= sizeof(any); size -= sizeof(any), in += sizeof(any), out += sizeof(any)) {
+        uint64_t word = fold_load(in), folded = fold_word(word);
         any |= word;
-        word = fold_word(word);
-        memcpy(out, &word, sizeof(word));
+        memcpy(out, &folded, sizeof(folded));
     }
     for (; size > 0; size--, in++, out++) {
         any |= (uint8_t)*in;
