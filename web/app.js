@@ -123,7 +123,8 @@ async function about() {
   if (stats.role !== "peer") return;
   find("node").append(" · its own share");
   for (const index of stats.indexes || []) {
-    find("node").append(" · ", element("a", "search the network on " + index, { href: "http://" + index + "/" }));
+    const host = index.replace(/^(127\.[0-9.]+|localhost|\[::1\])(?=:)/, location.hostname); // as seen from here
+    find("node").append(" · ", element("a", "search the network on " + host, { href: "http://" + host + "/" }));
   }
 }
 

@@ -110,24 +110,29 @@ void peer_put_stats(struct peer *peer, struct buf *buf)
 {
     put_counts(peer, buf);
     json_put_field_bool(buf, "joined", membership_is_joined(peer->membership));
-    json_put_field_i64(buf, "written", (int64_t)state_written());
 }
 
 static void put_node(struct peer *peer, struct buf *buf)
 {
     const struct server_stats *server = server_stats(peer->config.server);
+    int64_t rss = plat_rss();
     json_put_field_hex(buf, "id", peer->config.identity->id.bytes, P2P_ID_SIZE);
     json_put_field_text(buf, "name", peer->config.name);
     json_put_field_text(buf, "role", text_from(record_role_text(peer->config.role)));
     json_put_field_text(buf, "version", STR(P2P_VERSION));
     json_put_field_i64(buf, "uptime_ms", plat_now_ms() - peer->started_ms);
-    json_put_field_i64(buf, "connections", server->connections);
+    json_put_key(buf, "connections");
+    buf_put_char(buf, '{');
+    json_put_field_i64(buf, "open", server->connections);
+    buf_put_char(buf, '}');
     json_put_key(buf, "indexes");
     buf_put_char(buf, '[');
     membership_put_indexes(peer->membership, buf);
     buf_put_char(buf, ']');
-    json_put_field_i64(buf, "memory", (int64_t)peer->config.memory_bytes);
-    json_put_field_i64(buf, "rss", plat_rss());
+    json_put_field_i64(buf, "memory_bytes", (int64_t)peer->config.memory_bytes);
+    if (rss >= 0)
+        json_put_field_i64(buf, "rss_bytes", rss);
+    json_put_field_i64(buf, "state_bytes_written", (int64_t)state_written());
 }
 
 static void stats_begin(struct exchange *exchange, void *role)

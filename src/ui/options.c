@@ -347,7 +347,7 @@ static void help_all(const struct command *commands)
         printf("  %c%c%c %-25s %s\n", o->letter != 0 ? '-' : ' ', o->letter != 0 ? o->letter : ' ',
                o->letter != 0 ? ',' : ' ', left, o->help);
     }
-    printf("     %-25s any setting of config.ini\n\n", "--SECTION.KEY VALUE");
+    printf("      %-25s any setting of config.ini\n\n", "--SECTION.KEY VALUE");
     printf("exit status: 0 done, 1 failed, 2 wrong usage, 3 no index answered, 4 nothing found,\n"
            "5 bytes failed verification from every holder, 130 interrupted\n");
 }
