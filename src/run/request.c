@@ -131,8 +131,11 @@ static bool class_has_room(struct conn *conn, enum server_class class)
     return true;
 }
 
+/* One with a ticket keeps the best class it had: a member that asks something is still a member. */
 static bool class_enter(struct conn *conn, enum server_class class)
 {
+    if (conn->exchange.ticket && conn->class < class)
+        class = conn->class;
     conn->class = (uint8_t) class;
     if (class_has_room(conn, class))
         return true;

@@ -187,7 +187,7 @@ void slots_leave(struct conn *conn)
 
 struct conn *slots_idle(const struct server *server)
 {
-    for (int class = SERVER_CLASSES - 1; class >= 0; class --)
+    for (int class = SERVER_CLASSES - 1; class > SERVER_MEMBERSHIP; class --)
         if (server->list[class].first != 0)
             return slots_at(server, server->list[class].first);
     return NULL;

@@ -71,7 +71,8 @@ uint32_t slots_of(const struct conn *conn);
 /* Open connections of this address. */
 uint32_t slots_count(const struct server *server, const struct plat_addr *peer);
 
-/* The idle connection to close first (lowest class, longest idle), NULL when none is idle. */
+/* The idle connection to close first (lowest class, longest idle), NULL when none is idle. Those of
+ * members never make room for newcomers: who is in stays in. */
 struct conn *slots_idle(const struct server *server);
 /* The connection to close first when buffers are short; NULL when all move. */
 struct conn *slots_stale(const struct server *server);

@@ -171,6 +171,21 @@ static void test_idle_make_room(void **state)
     }
 }
 
+/* Members do not make room, not even for another member. */
+static void test_members_stay(void **state)
+{
+    (void)state;
+    open_idle(0, 16, "GET /member" H);
+    raw_open(&raws[16], &rig);
+    raw_say(&raws[16], "GET /member" H);
+    raw_until_closed(&raws[16]);
+    for (int i = 0; i <= 16; i++) {
+        raw_turn(&raws[i]);
+        assert_int_equal(raws[i].closed, i == 16);
+        raw_close(&raws[i]);
+    }
+}
+
 /* Nobody idles: each class is refused at its own limit, and a join gets in to the last slot. */
 static void test_class_limits(void **state)
 {
@@ -318,10 +333,10 @@ int main(void)
 {
 #define LIMIT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        LIMIT_TEST(test_slow_senders),       LIMIT_TEST(test_slow_loris),
-        LIMIT_TEST(test_idle_make_room),     LIMIT_TEST(test_class_limits),
-        LIMIT_TEST(test_per_address),        LIMIT_TEST(test_buffers_run_short),
-        LIMIT_TEST(test_out_of_descriptors),
+        LIMIT_TEST(test_slow_senders),      LIMIT_TEST(test_slow_loris),
+        LIMIT_TEST(test_idle_make_room),    LIMIT_TEST(test_members_stay),
+        LIMIT_TEST(test_class_limits),      LIMIT_TEST(test_per_address),
+        LIMIT_TEST(test_buffers_run_short), LIMIT_TEST(test_out_of_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
