@@ -200,12 +200,13 @@ static void announce_log(const struct announce *a)
 {
     char label[ROLE_LABEL_MAX], from[ADDR_TEXT_MAX];
     const struct catalog_node *node = a->node;
+    enum log_level level = a->refused > 0 ? LOG_WARN : LOG_INFO;
     if (a->is_join)
-        log_line(LOG_INFO, "index", "%s joined from %s with %u offers, %u refused",
+        log_line(level, "index", "%s joined from %s with %u offers, %u refused",
                  role_label(node, label), addr_format(&node->address[0], from),
                  (unsigned)node->offers, (unsigned)a->refused);
     else
-        log_line(LOG_INFO, "index", "%s changed: %u put, %u deleted, %u refused; %u offers",
+        log_line(level, "index", "%s changed: %u put, %u deleted, %u refused; %u offers",
                  role_label(node, label), (unsigned)(a->accepted - a->deleted),
                  (unsigned)a->deleted, (unsigned)a->refused, (unsigned)node->offers);
 }

@@ -40,6 +40,6 @@ enum lease_verdict lease_after_drop(int result, bool was_reachable)
 {
     if (result == 0)
         return LEASE_KEEP;
-    bool is_sure = result == -P2P_EREFUSED || result == -P2P_EPROTO;
-    return is_sure && was_reachable ? LEASE_LOST : LEASE_SUSPECT;
+    bool is_sure = result == -P2P_EREFUSED || (result == -P2P_EPROTO && was_reachable);
+    return is_sure ? LEASE_LOST : LEASE_SUSPECT;
 }

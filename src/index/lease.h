@@ -29,8 +29,8 @@ enum lease_verdict lease_judge(const struct lease_facts *facts, int64_t lease_ms
 
 /* After a drop the index connected back with this result (0: the node answered with its id;
  * -P2P_EPROTO: somebody else answered). LEASE_KEEP: it lives; LEASE_LOST: at once; LEASE_SUSPECT:
- * cannot be said, the grace decides. A node that could not be reached before tells nothing by being
- * out of reach. */
+ * cannot be said, the grace decides. Somebody else at the address of a node that was never reached
+ * there (a router, say) tells nothing. */
 enum lease_verdict lease_after_drop(int result, bool was_reachable);
 
 #endif

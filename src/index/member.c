@@ -14,7 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MEMBER_GRAIN_MS = 200 }; /* leases end late by this at most */
+enum {
+    MEMBER_GRAIN_MS = 100, /* leases end late by this at most */
+    MEMBER_RETRY_MS = 100, /* a process that ends may close its connections before its port */
+    MEMBER_RETRIES = 3
+};
 
 /* A connection's ticket: which member it belongs to. */
 struct member_link {
@@ -138,6 +142,10 @@ static void member_lose(struct index_role *role, struct catalog_node *node, cons
 static void member_judge(struct index_role *role, struct catalog_node *node)
 {
     struct member *member = member_of(role, node);
+    if (member->retry) {
+        member->retry = false;
+        member_check(role, node);
+    }
     struct lease_facts facts = member_facts(role, node);
     int64_t now = loop_now_ms(role->config.loop), next = 0;
     switch (lease_judge(&facts, role->config.lease_ms, now, &next)) {
@@ -231,6 +239,15 @@ void member_check(struct index_role *role, struct catalog_node *node)
     member_pump(role);
 }
 
+/* Connected, but cut without a word: the next time tells more. */
+static void member_retry(struct index_role *role, struct member *member)
+{
+    if (member->retries++ >= MEMBER_RETRIES)
+        return;
+    member->retry = true;
+    deadline_set(&role->leases, &member->lease, loop_now_ms(role->config.loop) + MEMBER_RETRY_MS);
+}
+
 static void member_check_source(struct index_role *role, struct catalog_node *node, int result)
 {
     struct member *member = member_of(role, node);
@@ -247,6 +264,8 @@ static void member_check_source(struct index_role *role, struct catalog_node *no
         member_lose(role, node, "its connection is gone and nobody answers for it");
     else if (verdict == LEASE_KEEP)
         member->answered = true;
+    else if (result == -P2P_ECLOSED)
+        member_retry(role, member);
 }
 
 static void member_check_claim(struct index_role *role, struct catalog_node *node, int step)
@@ -377,6 +396,7 @@ void member_detach(struct index_role *role, void *ticket)
         return;
     member->dropped_ms = loop_now_ms(role->config.loop);
     member->answered = false;
+    member->retries = 0;
     member_check(role, node);
     if (node->state == RECORD_ACTIVE)
         member_judge(role, node);

@@ -16,8 +16,9 @@ struct member {
     struct announce *announce;               /* its open join or update */
     int64_t dropped_ms, checked_ms;          /* last link gone; last connected back to; 0: never */
     struct plat_addr claimed[MEMBER_CLAIMS]; /* advertised, not believed yet */
-    uint8_t claim_count;
-    bool answered;              /* connected back to since the drop, it answered */
+    uint8_t claim_count, retries;            /* retries of connecting back since the drop */
+    bool retry;                              /* the next is due when the lease's deadline passes */
+    bool answered;                           /* connected back to since the drop, it answered */
     bool checking, check_again; /* it waits for its check, or is in one; and then for another */
     uint32_t check_next;        /* in the queue */
 };

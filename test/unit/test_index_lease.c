@@ -117,7 +117,7 @@ static void what_connecting_back_tells(void **state)
         {0, true, LEASE_KEEP},
         {0, false, LEASE_KEEP},
         {-P2P_EREFUSED, true, LEASE_LOST},
-        {-P2P_EREFUSED, false, LEASE_SUSPECT},
+        {-P2P_EREFUSED, false, LEASE_LOST},
         {-P2P_EPROTO, true, LEASE_LOST},
         {-P2P_EPROTO, false, LEASE_SUSPECT},
         {-P2P_ETIMEOUT, true, LEASE_SUSPECT},
