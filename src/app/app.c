@@ -263,6 +263,8 @@ static void on_signal(void *ctx, unsigned events)
     while ((signal = plat_signal_next()) != PLAT_SIGNAL_NONE) {
         if (signal == PLAT_SIGNAL_INT || signal == PLAT_SIGNAL_TERM) {
             leave(app);
+        } else if (signal == PLAT_SIGNAL_HUP && app->on_terminal && !plat_is_terminal(1)) {
+            leave(app); /* its terminal was closed */
         } else if (signal == PLAT_SIGNAL_HUP && !app->leaving) {
             read_settings_again(app);
         }
@@ -318,6 +320,7 @@ int app_run(const struct config *settings, const struct app_options *options, ch
 
     app = (struct app){.options = options, .listener = -1, .err = err, .err_size = err_size};
     app.signals.fd = -1;
+    app.on_terminal = plat_is_terminal(1);
     app.settings = *settings;
     err[0] = 0;
     log_open(1, LOG_INFO);

@@ -13,6 +13,7 @@ enum {
     PEER_CLIENTS = 8,   /* membership, leaving, the next index */
     LOOP_TIMERS = 256,
     BOTH_PEER = 3, /* in role both a third is the peer's: its own files; the rest is everybody's */
+    PEER_LEAST = 3 * 1024 * 1024, /* its upload buffers alone take most of that */
 };
 
 static uint32_t between(size_t value, uint32_t min, uint32_t max)
@@ -61,8 +62,14 @@ void budget_fit_descriptors(struct budget *budget, int given)
 
 void budget_divide_roles(struct budget_roles *out, enum record_role role, size_t left)
 {
-    size_t peer = role == RECORD_ROLE_PEER ? left : role == RECORD_ROLE_BOTH ? left / BOTH_PEER : 0;
+    size_t peer = 0;
 
+    if (role == RECORD_ROLE_PEER) {
+        peer = left;
+    } else if (role == RECORD_ROLE_BOTH) {
+        size_t least = left / 2 < PEER_LEAST ? left / 2 : PEER_LEAST;
+        peer = left / BOTH_PEER > least ? left / BOTH_PEER : least;
+    }
     out->peer_bytes = peer;
     out->index_bytes = left - peer;
 }

@@ -33,6 +33,7 @@ struct app {
     char share[P2P_PATH_MAX], name[P2P_NODE_NAME_MAX + 1];
     char hosts[CONFIG_TEXT_MAX + P2P_NODE_NAME_MAX + 2];
     bool opened, leaving; /* identity; told to end */
+    bool on_terminal;     /* when it started */
     char *err;
     size_t err_size;
 };

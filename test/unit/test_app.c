@@ -205,18 +205,26 @@ static void test_descriptors(void **state)
 
 static void test_divide_roles(void **state)
 {
+    static const struct {
+        enum record_role role;
+        size_t left, index, peer;
+    } rows[] = {
+        {RECORD_ROLE_INDEX, 900, 900, 0},
+        {RECORD_ROLE_PEER, 900, 0, 900},
+        {RECORD_ROLE_BOTH, 900, 450, 450},
+        {RECORD_ROLE_BOTH, 4 << 20, 2 << 20, 2 << 20},
+        {RECORD_ROLE_BOTH, 8 << 20, 5 << 20, 3 << 20},
+        {RECORD_ROLE_BOTH, 9 << 20, 6 << 20, 3 << 20},
+        {RECORD_ROLE_BOTH, 60 << 20, 40 << 20, 20 << 20},
+    };
     struct budget_roles bytes;
 
     (void)state;
-    budget_divide_roles(&bytes, RECORD_ROLE_INDEX, 900);
-    assert_int_equal(bytes.index_bytes, 900);
-    assert_int_equal(bytes.peer_bytes, 0);
-    budget_divide_roles(&bytes, RECORD_ROLE_PEER, 900);
-    assert_int_equal(bytes.index_bytes, 0);
-    assert_int_equal(bytes.peer_bytes, 900);
-    budget_divide_roles(&bytes, RECORD_ROLE_BOTH, 900);
-    assert_int_equal(bytes.index_bytes, 600);
-    assert_int_equal(bytes.peer_bytes, 300);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        budget_divide_roles(&bytes, rows[i].role, rows[i].left);
+        assert_int_equal(bytes.index_bytes, rows[i].index);
+        assert_int_equal(bytes.peer_bytes, rows[i].peer);
+    }
 }
 
 static void set(struct config *config, const char *name, const char *value)
