@@ -93,7 +93,7 @@ const struct config_key config_keys[] = {
      config_check_path},
     {KEY("share", "save"), CONFIG_TEXT, NULL, "", 0, 0,
      "Where fetched files go; by default the folder downloads in the share.", config_check_path},
-    {KEY("share", "ignore"), CONFIG_LIST, NULL, "", 0, 64,
+    {KEY("share", "ignore"), CONFIG_LIST, NULL, "*.tmp, *.part, *~", 0, 64,
      "Patterns of files that are not offered, with * ? and [a-z]; one with a slash is matched with "
      "the whole path.",
      NULL},
