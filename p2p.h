@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What every floor shares: version, the view of a text, error codes, and every limit with its reason.
- * Includes only libc. A limit that a stranger can reach is tested at n-1, n and n+1. */
+/* What every floor shares: version, the view of a text, error codes, and every limit with its
+ * reason. Includes only libc. A limit that a stranger can reach is tested at n-1, n and n+1. */
 #ifndef P2P_H
 #define P2P_H
 
@@ -66,23 +66,24 @@ enum {
     P2P_PORT_PEER = 7751,
 
     /* names */
-    P2P_PATH_MAX = 1024,     /* bytes of a name in a share: four deep folders of the longest part */
-    P2P_PART_MAX = 255,      /* NAME_MAX of every common file system */
-    P2P_NODE_NAME_MAX = 63,  /* one DNS label */
-    P2P_HOST_MAX = 255,      /* RFC 1035 */
-    P2P_PATTERN_MAX = 256,   /* a search text: a glob costs pattern x name */
-    P2P_ADDRESSES_MAX = 4,   /* the source address and three advertised */
-    P2P_INDEXES_MAX = 16,    /* indexes a node knows: more mirrors than anyone runs */
+    P2P_PATH_MAX = 1024,    /* bytes of a name in a share: four deep folders of the longest part */
+    P2P_PART_MAX = 255,     /* NAME_MAX of every common file system */
+    P2P_NODE_NAME_MAX = 63, /* one DNS label */
+    P2P_HOST_MAX = 255,     /* RFC 1035 */
+    P2P_PATTERN_MAX = 256,  /* a search text: a glob costs pattern x name */
+    P2P_ADDRESSES_MAX = 4,  /* the source address and three advertised */
+    P2P_INDEXES_MAX = 16,   /* indexes a node knows: more mirrors than anyone runs */
 
     /* wire */
-    P2P_LINE_MAX = 4096,        /* a JSON line: a 1,024-byte path escaped twice, and the rest of an offer */
-    P2P_JSON_DEPTH_MAX = 8,     /* our records are two deep */
-    P2P_HEAD_MAX = 8192,        /* request line and headers; browsers send 1-2 KiB */
-    P2P_HEADERS_MAX = 64,       /* a browser sends about 15 */
-    P2P_URL_MAX = 4096,         /* a 1,024-byte path, percent-encoded, and a query */
-    P2P_BUFFER_SIZE = 16384,    /* one I/O buffer: a TLS record; holds a whole head and a whole line */
-    P2P_PAGE_MAX = 10000,       /* lines of one list page */
-    P2P_RESULTS_MAX = 1000,     /* lines of one search unless asked for fewer */
+    P2P_LINE_MAX =
+        4096, /* a JSON line: a 1,024-byte path escaped twice, and the rest of an offer */
+    P2P_JSON_DEPTH_MAX = 8,  /* our records are two deep */
+    P2P_HEAD_MAX = 8192,     /* request line and headers; browsers send 1-2 KiB */
+    P2P_HEADERS_MAX = 64,    /* a browser sends about 15 */
+    P2P_URL_MAX = 4096,      /* a 1,024-byte path, percent-encoded, and a query */
+    P2P_BUFFER_SIZE = 16384, /* one I/O buffer: a TLS record; holds a whole head and a whole line */
+    P2P_PAGE_MAX = 10000,    /* lines of one list page */
+    P2P_RESULTS_MAX = 1000,  /* lines of one search unless asked for fewer */
 
     /* pieces (section 6 of the design): powers of two, at most PIECES_AIM, between MIN and MAX */
     P2P_PIECE_MIN = 64 * 1024,
@@ -90,20 +91,26 @@ enum {
     P2P_PIECES_AIM = 2048,
 
     /* time, ms */
-    P2P_HEAD_TIMEOUT_MS = 10000,    /* a head that takes longer is a slow-loris */
-    P2P_BODY_STALL_MS = 20000,      /* no body byte for this long: give up */
-    P2P_IDLE_TIMEOUT_MS = 60000,    /* keep-alive with nothing to say */
-    P2P_CONNECT_TIMEOUT_MS = 5000,  /* a LAN answers in ms; three SYN retries fit */
-    P2P_RATE_FLOOR = 1024,          /* bytes/s a body must keep over 20 s: one byte a second is an attack */
-    P2P_GRACE_MS = 3000,            /* a dropped membership connection that could not be probed */
-    P2P_RETRY_MIN_MS = 250,         /* first wait for an index that is not there */
-    P2P_RETRY_MAX_MS = 10000,       /* longest wait */
+    P2P_HEAD_TIMEOUT_MS = 10000,   /* a head that takes longer is a slow-loris */
+    P2P_BODY_STALL_MS = 20000,     /* no body byte for this long: give up */
+    P2P_IDLE_TIMEOUT_MS = 60000,   /* keep-alive with nothing to say */
+    P2P_CONNECT_TIMEOUT_MS = 5000, /* a LAN answers in ms; three SYN retries fit */
+    P2P_RATE_FLOOR = 1024,  /* bytes/s a body must keep over 20 s: one byte a second is an attack */
+    P2P_GRACE_MS = 3000,    /* a dropped membership connection that could not be probed */
+    P2P_RETRY_MIN_MS = 250, /* first wait for an index that is not there */
+    P2P_RETRY_MAX_MS = 10000, /* longest wait */
 
     /* threads */
-    P2P_WORKERS_MAX = 4,            /* boards have four cores; more only divides the disk */
-    P2P_STACK_SIZE = 128 * 1024,    /* deepest: yyjson and printf; only touched pages count */
-    P2P_SLICE_US = 1000,            /* longest turn of a task on a loop */
+    P2P_WORKERS_MAX = 4,         /* boards have four cores; more only divides the disk */
+    P2P_STACK_SIZE = 128 * 1024, /* deepest: yyjson and printf; only touched pages count */
+    P2P_SLICE_US = 1000,         /* longest turn of a task on a loop */
 };
+
+/* What --memory is unless given: a role's tables and buffers; a command's, with the pieces of a
+ * download in flight. */
+#define P2P_MEMORY_INDEX ((size_t)64 << 20)
+#define P2P_MEMORY_PEER ((size_t)24 << 20)
+#define P2P_MEMORY_COMMAND ((size_t)16 << 20)
 
 /* The largest file: 2^53 - 1, what every JSON reader can say exactly. */
 #define P2P_FILE_MAX INT64_C(9007199254740991)
