@@ -90,6 +90,12 @@ int plat_reserve(int fd, int64_t size)
     return result == 0 ? 0 : plat_error();
 }
 
+int plat_sync(int folder, bool *out_all)
+{
+    *out_all = true;
+    return syncfs(folder) == 0 ? 0 : plat_error();
+}
+
 int plat_lock(int fd)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)

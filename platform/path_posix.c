@@ -103,3 +103,29 @@ int plat_dir_next(struct plat_dir *dir, char out_name[static P2P_PART_MAX + 1],
         return 1;
     }
 }
+
+static int sync_one(int folder, const char *name)
+{
+    int fd = posix_path_walk(folder, name, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0)
+        return errno == ENOENT || errno == ELOOP ? 0 : plat_error();
+    int result = fsync(fd) == 0 || errno == EINVAL ? 0 : plat_error();
+    posix_fd_close(fd);
+    return result;
+}
+
+int plat_sync(int folder, bool *out_all)
+{
+    char name[P2P_PART_MAX + 1];
+    enum plat_kind kind;
+    struct plat_dir dir;
+    int more = 1, result = plat_dir_open_beneath(&dir, folder, "");
+    *out_all = false;
+    while (result == 0 && (more = plat_dir_next(&dir, name, &kind)) == 1) {
+        if (kind == PLAT_KIND_FILE)
+            result = sync_one(folder, name);
+    }
+    if (dir.fd >= 0)
+        plat_dir_close(&dir);
+    return more < 0 ? more : result;
+}

@@ -59,6 +59,10 @@ int64_t plat_write_some(int fd, const void *bytes, size_t size);
 int plat_set_nonblocking(int fd);
 
 int plat_fsync(int fd);
+/* The bytes of all files that lie in this folder are on the disk. Linux takes the whole file system
+ * in one go, which is one wait for any number of files; *out_all then says that names anywhere on
+ * it are there, too. */
+int plat_sync(int folder, bool *out_all);
 int plat_truncate(int fd, int64_t size);
 /* Takes the disk space of a file now; 0 too where the file system cannot. -P2P_ENOSPC when there is
  * none, -P2P_ETOOBIG when the file system has no files of that size. The file is at least size
@@ -75,6 +79,8 @@ int plat_set_attributes(int fd, int64_t mtime_s, bool executable);
 int plat_rename_beneath(int from_folder, const char *from, int to_folder, const char *to,
                         bool replace);
 int plat_unlink_beneath(int folder, const char *path);
+/* An empty one. */
+int plat_remove_folder_beneath(int folder, const char *path);
 /* Makes the folders of path (mode 0777 less umask; 0700 when private). An existing folder is no
  * error, anything else of that name is -P2P_EEXIST (a symlink beneath: -P2P_EDENIED). */
 int plat_make_folders(const char *path, bool is_private);

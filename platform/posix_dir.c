@@ -71,15 +71,25 @@ int plat_rename_beneath(int from_folder, const char *from, int to_folder, const 
     return result == 0 ? 0 : plat_error();
 }
 
-int plat_unlink_beneath(int folder, const char *path)
+static int unlink_beneath(int folder, const char *path, int flags)
 {
     const char *name;
     int parent = parent_open(folder, path, &name);
     if (parent < 0)
         return plat_error();
-    int result = unlinkat(parent, name, 0);
+    int result = unlinkat(parent, name, flags);
     parent_close(parent, folder);
     return result == 0 ? 0 : plat_error();
+}
+
+int plat_unlink_beneath(int folder, const char *path)
+{
+    return unlink_beneath(folder, path, 0);
+}
+
+int plat_remove_folder_beneath(int folder, const char *path)
+{
+    return unlink_beneath(folder, path, AT_REMOVEDIR);
 }
 
 /* mkdir may fail for other reasons than EEXIST on folders that exist (automounters, read-only

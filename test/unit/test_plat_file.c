@@ -637,6 +637,31 @@ static void a_lock_keeps_other_processes_out(void **state)
     assert_int_equal(plat_lock(-1), -P2P_EIO);
 }
 
+static void what_lies_in_a_folder_is_synced(void **state)
+{
+    const struct place *place = *state;
+    bool all;
+    put(place, "one", "1");
+    put(place, "two", "22");
+    make_ways_out(place);
+    assert_int_equal(plat_sync(place->fd, &all), 0);
+    assert_true(plat_sync(-1, &all) < 0);
+}
+
+static void only_empty_folders_are_removed(void **state)
+{
+    const struct place *place = *state;
+    struct plat_stat stat;
+    assert_int_equal(plat_make_folders_beneath(place->fd, "up/down"), 0);
+    assert_int_equal(plat_remove_folder_beneath(place->fd, "up"), -P2P_EEXIST);
+    assert_int_equal(plat_remove_folder_beneath(place->fd, "up/down"), 0);
+    assert_int_equal(plat_remove_folder_beneath(place->fd, "up"), 0);
+    assert_int_equal(plat_stat_beneath(place->fd, "up", &stat), -P2P_ENOTFOUND);
+    put(place, "file", "");
+    assert_int_equal(plat_remove_folder_beneath(place->fd, "file"), -P2P_ENOTFOUND);
+    assert_int_equal(plat_remove_folder_beneath(place->fd, ".."), -P2P_EINVAL);
+}
+
 static void a_real_path_has_no_symlinks(void **state)
 {
     const struct place *place = *state;
@@ -677,6 +702,8 @@ int main(void)
         IN_PLACE(the_longest_names_are_told_whole),
         IN_PLACE(a_folder_tells_kinds),
         IN_PLACE(a_lock_keeps_other_processes_out),
+        IN_PLACE(what_lies_in_a_folder_is_synced),
+        IN_PLACE(only_empty_folders_are_removed),
         IN_PLACE(a_real_path_has_no_symlinks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
