@@ -91,6 +91,7 @@ static void put_counts(struct peer *peer, struct buf *buf)
     share_stats(peer->share, &share);
     upload_stats(peer->upload, &upload);
     json_put_field_i64(buf, "files", share.counts.present);
+    json_put_field_i64(buf, "files_max", peer_budget_files(peer));
     json_put_field_i64(buf, "bytes", share.counts.bytes);
     json_put_field_i64(buf, "hashed", share.counts.hashed);
     json_put_key(buf, "hashing");
@@ -100,6 +101,7 @@ static void put_counts(struct peer *peer, struct buf *buf)
     json_put_field_i64(buf, "waiting", share.waiting);
     buf_put_char(buf, '}');
     json_put_field_i64(buf, "unreadable", share.unreadable);
+    json_put_field_bool(buf, "scanning", share.scanning);
     json_put_field_bool(buf, "watching", share.watching);
     json_put_field_i64(buf, "uploads", upload.active);
     json_put_field_i64(buf, "uploaded", (int64_t)upload.sent);

@@ -763,6 +763,7 @@ void share_stats(const struct share *share, struct share_stats *out)
         .unreadable = share->entries.unreadable,
         .watching = share->watch.open,
         .there = share->there,
+        .scanning = share->full && share->there,
     };
     hasher_total(share->hasher, &out->hashing_done, &out->hashing_size);
 }

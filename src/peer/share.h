@@ -52,6 +52,7 @@ struct share_stats {
     uint64_t read;                      /* bytes, since the start */
     uint32_t unreadable;
     bool watching, there;
+    bool scanning; /* the whole share is being walked */
 };
 void share_stats(const struct share *share, struct share_stats *out);
 
