@@ -170,7 +170,8 @@ class Node:
         return f"{host}:{self.port}"
 
     def report(self):
-        tail = "\n  ".join(self.out.items[-60:])
+        told = [line for line in self.out.items if "search * from" not in line]
+        tail = "\n  ".join(told[-60:])
         code = self.process.poll()
         line = " ".join(self.command())
         return f"{line}\n exit {code}\n stdout:\n  {tail}\n stderr: {self.err.items}"
@@ -243,6 +244,11 @@ class Node:
         """The living node of that name, or None."""
         found = [n for n in self.nodes() if n["name"] == name and n["state"] == "active"]
         return found[0] if found else None
+
+    def offers(self, name):
+        """How many files a living node offers; 0 when it is not there."""
+        found = self.node(name)
+        return found["offers"] if found else 0
 
     def files(self, text="*"):
         return self.stream(f"/v1/search?q={quote(text, safe='')}")[0]

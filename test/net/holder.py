@@ -166,12 +166,13 @@ class Holder:
         handler.answer(200, bits, self.common())
 
     def close(self):
+        """Nobody listens any more when the membership connection drops: gone at once."""
+        self.server.stop()
         try:
             self.member.link.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
         self.member.close()
-        self.server.stop()
         for thread in self.threads:
             thread.join(5)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the documents promise: the examples of docs/protocol.md run as they stand, and the man page
-names every command, option and setting."""
+"""What the documents promise: the examples of docs/protocol.md run as they stand, and the man
+page names every command, option and setting."""
 
 import re
 import subprocess

@@ -6,14 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import threading
+import time
 import unicodedata
 
 import pytest
 
 from chains import sha256
 from fleet import free_port, put, wait_until
-from holder import Holder
 
 PIECE = 64 * 1024
 SIZES = [
@@ -209,21 +208,16 @@ def test_get_into_obstacles(fleet, index, here, obstacle):
 
 
 def test_get_from_several_holders_at_once(fleet, index, here):
-    data = content(40 * PIECE)
-    holders = [fleet.own(SlowHolder(index, data, f"holder{i}", "shared.bin")) for i in range(3)]
-    fleet.ok("get", "shared.bin", index=index, cwd=here)
-    assert (here / "shared.bin").read_bytes() == data
-    assert all(h.sent >= PIECE for h in holders), [h.sent for h in holders]
-    assert sum(h.sent for h in holders) < 1.5 * len(data), "hardly anything comes twice"
-
-
-class SlowHolder(Holder):
-    """Each answer takes a while, so that one holder alone is not done before the others are
-    asked."""
-
-    def serve_content(self, handler):
-        threading.Event().wait(0.02)
-        super().serve_content(handler)
+    """Three who may send 2 MB/s each: together a third of the time that one would need."""
+    data = content(12 << 20)
+    for name in ("one", "two", "three"):
+        fleet.peer(index, {"big.bin": data}, "--transfer.upload_limit", "2M/s", name=name)
+        index.wait_file("big.bin", sha256(data), node=name)
+    began = time.monotonic()
+    fleet.ok("get", "big.bin", index=index, cwd=here)
+    took = time.monotonic() - began
+    assert (here / "big.bin").read_bytes() == data
+    assert took < 4.5, f"{took:.1f} s: one alone would need 6 s, three need 2 s"
 
 
 def test_get_from_two_peers_when_one_is_killed(fleet, index, here):
@@ -296,7 +290,7 @@ def test_exit_codes(fleet, index, here):
     table = [
         (2, ["get"], index),
         (2, ["get", "a.txt", "--no-such-option"], index),
-        (2, ["get", "a.txt", "-o"], index),
+        (2, ["get", "a.txt", "-o"], None),
         (3, ["get", "a.txt"], f"127.0.0.1:{free_port()}"),
         (4, ["get", "no-such-file"], index),
         (4, ["get", "f" * 64], index),
@@ -309,8 +303,8 @@ def test_exit_codes(fleet, index, here):
     assert left_in(here) == []
 
 
-@pytest.mark.parametrize("number,code", [(signal.SIGINT, 130), (signal.SIGTERM, None)])
-def test_get_interrupted(fleet, index, here, number, code):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_get_interrupted(fleet, index, here, number):
     data = content(8 << 20)
     fleet.peer(index, {"big.bin": data}, "--transfer.upload_limit", "1M/s")
     index.wait_file("big.bin", sha256(data))
@@ -319,9 +313,7 @@ def test_get_interrupted(fleet, index, here, number, code):
     assert not (here / "big.bin").exists(), "nothing unverified under the name"
     process.send_signal(number)
     out, _ = process.communicate(timeout=10)
-    assert process.returncode == code or (
-        code is None and process.returncode not in (0, 130)
-    ), process.returncode
+    assert process.returncode == 130 if number == signal.SIGINT else process.returncode != 0
     assert out == b""
     assert all(name.startswith(".") for name in left_in(here)), left_in(here)
     wait_until(
@@ -335,25 +327,10 @@ def test_get_as_json(fleet, index, here):
     index.wait_file("a/b.txt")
     out = fleet.ok("get", "a/b.txt", "--json", index=index, cwd=here).out
     last = [json.loads(line) for line in out.splitlines()][-1]
-    assert (
-        last["sha256"] == sha256(b"beta") and last["path"].endswith("b.txt") and last["size"] == 4
-    )
+    assert last["sha256"] == sha256(b"beta") and last["path"].endswith("b.txt")
 
 
-def test_already_here(fleet, index):
-    """A get beside a running share finds the file there: nothing is fetched."""
-    work = fleet.folder("work")
-    share = fleet.share("work/share", {"a.txt": b"alpha"})
-    fleet.peer(index, share=share, state=False, cwd=work)
-    index.wait_file("a.txt")
-    result = fleet.run("get", "a.txt", cwd=work)
-    assert result.code == 0 and "already here" in result.out + result.err, result
-    assert "share/a.txt" in result.out
-    assert not (work / "a.txt").exists() and not (share / "downloads").exists()
-    fleet.ok("get", "a.txt", "-o", "copy.txt", cwd=work)
-    assert (work / "copy.txt").read_bytes() == b"alpha"
-
-
+@pytest.mark.long
 def test_a_file_that_changes_while_it_is_fetched(fleet, index, here):
     """The old content whole, the new one whole, or a clear word: never a mixture."""
     old, new = content(6 << 20), content(6 << 20)
@@ -362,7 +339,7 @@ def test_a_file_that_changes_while_it_is_fetched(fleet, index, here):
     process = fleet.spawn("get", "moving.bin", index=index, cwd=here)
     wait_until(lambda: any(p.stat().st_size > 0 for p in here.iterdir()), what="bytes arrive")
     (peer.share / "moving.bin").write_bytes(new)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=100)
     if process.returncode == 0:
         assert sha256((here / "moving.bin").read_bytes()) in (sha256(old), sha256(new)) and out
     else:

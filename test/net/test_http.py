@@ -33,7 +33,7 @@ MALFORMED = [
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", {0, 400}),
     (b"\0\0\0\0\r\n\r\n", {400}),
     (b"GET\r\n" + H + b"\r\n", {400}),
-    (b"GET  / HTTP/1.1\r\n" + H + b"\r\n", {400}),
+    (b"GET  / HTTP/1.1\r\n" + H + b"\r\n", {200, 400}),
     (b"GET / \r\n" + H + b"\r\n", {400, 505}),
     (b"GET / HTTP/2.0\r\n" + H + b"\r\n", {400, 505}),
     (b"GET / HTTP/1.9\r\n" + H + b"\r\n", {200, 400, 505}),
@@ -140,7 +140,7 @@ def test_errors_are_json_with_a_hint(node, path, status):
     assert reply.status == status and reply.error()
 
 
-@pytest.mark.parametrize("cut", range(0, 60, 7))
+@pytest.mark.parametrize("cut", range(0, 45, 7))
 def test_truncated_request(node, cut):
     """The client goes away in the middle; nothing is answered, nothing is done."""
     data = request_bytes(node.address, "GET", "/v1/stats")[:cut]
@@ -217,7 +217,7 @@ ESCAPES = [
 @pytest.mark.parametrize("own", ["", "?own=1"])
 def test_paths_never_lead_out(node, path, own):
     reply = node.get(f"/download/{path}{own}")
-    assert reply.status in (400, 404), reply
+    assert reply.status in (400, 404, 414), reply
     assert b"root:" not in reply.body and reply.header("x-injected") is None
 
 
@@ -242,7 +242,7 @@ def test_paths_never_lead_out(node, path, own):
         ("localhost.evil.example", 421),
         ("1.2.3", 421),
         ("0x7f.1", 421),
-        ("evil.example:80@127.0.0.1", 400),
+        ("evil.example:80@127.0.0.1", 421),
     ],
 )
 def test_host_rule(node, host, status):
@@ -355,19 +355,23 @@ def test_two_hundred_requests_on_one_connection(node):
             assert link.request("GET", "/v1/stats").status == 200
 
 
-def test_an_answer_that_is_not_read(module_fleet, node):
-    """Many who ask for much and read nothing: others are served meanwhile."""
+def test_an_answer_that_is_not_read(node):
+    """Many who ask for much and read nothing: they keep some places for bytes, but nothing else
+    waits for them, and their places are free when they go."""
     links = [Link(node.address) for _ in range(40)]
     for link in links:
         for _ in range(20):
             link.send_request("GET", CONTENT)
     began = time.monotonic()
-    assert node.get(CONTENT).body == BIG
+    reply = node.get(CONTENT)
+    assert reply.status == 200 or (reply.status == 503 and reply.json()["retry_ms"] > 0), reply
+    assert node.get("/v1/search?q=a.txt").status == 200
     with Member(node, "calm") as member:
         member.joined(offer("calm"))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 2
     for link in links:
         link.close()
+    wait_until(lambda: node.get(CONTENT).body == BIG, what="a place is free")
 
 
 def trickle(address, parts, pause, limit):
@@ -417,7 +421,7 @@ def test_one_byte_a_second_in_the_head(node):
     """A head has 10 s in all, whatever trickles in."""
     request = request_bytes(node.address, "GET", "/v1/stats", {"X": "x" * 100})
     byte_by_byte = [request[i : i + 1] for i in range(len(request))]
-    lines = [request[:20]] + [b"X-%d: y\r\n" % i for i in range(60)]
+    lines = [request.split(b"X: ")[0]] + [b"X-%d: y\r\n" % i for i in range(60)]
     jobs = [
         lambda: trickle(node.address, byte_by_byte, 0.9, 20),
         lambda: trickle(node.address, lines, 0.5, 20),

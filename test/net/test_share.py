@@ -132,7 +132,7 @@ def test_many_files_at_once(fleet, index):
     index.wait_node("kitchen")
     for i in range(500):
         put(peer.share / f"d{i % 7}/f{i}.txt", b"%d" % i)
-    wait_until(lambda: index.node("kitchen")["offers"] == 500, 15, "500 offers")
+    wait_until(lambda: index.offers("kitchen") == 500, 15, "500 offers")
     index.wait_file("d3/f101.txt", sha256(b"101"))
 
 
@@ -193,6 +193,14 @@ def test_own_ignore(fleet, index):
     wait_paths(index, "b.tmp", "d.txt", "later.txt")
 
 
+def test_several_patterns_to_ignore(fleet, index):
+    """By commas, as every list; one with a slash is for the whole path."""
+    names = ["a.log", "b.bak", "cache/c.txt", "sub/cache/d.txt", "e.txt"]
+    files = {name: b"x" for name in names}
+    fleet.peer(index, files, "--share.ignore", "*.log, *.bak,cache/*")
+    wait_paths(index, "e.txt", "sub/cache/d.txt")
+
+
 def test_hidden_and_special_files_are_not_offered(fleet, index):
     share = fleet.share(
         "odd", {"kept": b"x", ".hidden": b"x", ".folder/file": b"x", "sub/.git/config": b"x"}
@@ -238,7 +246,8 @@ def test_unreadable_files_are_no_obstacle(fleet, index):
 
 
 def test_a_share_that_vanishes_is_back_when_it_is_back(fleet, index):
-    peer = fleet.peer(index, {"a.txt": b"alpha", "sub/b.txt": b"beta"})
+    files = {"a.txt": b"alpha", "sub/b.txt": b"beta"}
+    peer = fleet.peer(index, files, "--share.scan_idle", "1s")
     index.wait_file("a.txt")
     index.wait_file("sub/b.txt")
     os.rename(peer.share, fleet.root / "pulled")
@@ -252,7 +261,7 @@ def test_a_share_that_vanishes_is_back_when_it_is_back(fleet, index):
 
 
 def test_a_share_that_is_replaced(fleet, index):
-    peer = fleet.peer(index, {"a.txt": b"alpha"})
+    peer = fleet.peer(index, {"a.txt": b"alpha"}, "--share.scan_idle", "1s")
     index.wait_file("a.txt")
     os.rename(peer.share, fleet.root / "old")
     fleet.share("share-kitchen", {"b.txt": b"beta"})
@@ -299,7 +308,7 @@ def test_a_change_while_the_peer_was_away(fleet, index):
 def test_a_damaged_state_folder_is_no_obstacle(fleet, index):
     files = {f"f{i}.bin": b"%d" % i for i in range(20)}
     peer = fleet.peer(index, files)
-    wait_until(lambda: index.node("kitchen")["offers"] == 20)
+    wait_until(lambda: index.offers("kitchen") == 20)
     index.wait_file("f19.bin")
     peer.stop()
     for path in peer.state.rglob("*"):

@@ -79,12 +79,23 @@ class Member:
         return {key: value for key, value in line.items() if value is not None}
 
     def post(self, path, body, kind=NDJSON, headers=None):
-        """On the membership connection."""
-        return self.link.request("POST", path, {**self.headers(kind), **(headers or {})}, body)
+        """On the membership connection; a new one when the index closes it after a refusal."""
+        reply = self.link.request("POST", path, {**self.headers(kind), **(headers or {})}, body)
+        if reply.header("connection") == "close":
+            assert self.link.is_closed(), "it said so"
+            self.link = Link(self.index.address)
+        return reply
 
     def join(self, *offers, **fields):
+        return self._step("/v1/join", lambda: ndjson(self.node(**fields), *offers))
+
+    def _step(self, path, body):
+        """One step of seq, taken back when it was refused."""
         self.seq += 1
-        return self.post("/v1/join", ndjson(self.node(**fields), *offers))
+        reply = self.post(path, body())
+        if reply.status != 200:
+            self.seq -= 1
+        return reply
 
     def joined(self, *offers, **fields):
         """A join that must succeed; its first answer line."""
@@ -94,14 +105,14 @@ class Member:
         assert lines[-1] == {"end": True}, lines
         return lines[0]
 
-    def update(self, *changes, seq=None, epoch=None):
-        if seq is None:
-            self.seq += 1
-        first = {
-            "epoch": self.epoch if epoch is None else epoch,
-            "seq": self.seq if seq is None else seq,
-        }
-        return self.post("/v1/update", ndjson(first, *changes))
+    def update(self, *changes):
+        return self._step(
+            "/v1/update", lambda: ndjson({"epoch": self.epoch, "seq": self.seq}, *changes)
+        )
+
+    def update_at(self, epoch, seq, *changes):
+        """An update that says another place than it is due."""
+        return self.post("/v1/update", ndjson({"epoch": epoch, "seq": seq}, *changes))
 
     def send_alive(self, **fields):
         line = {"epoch": self.epoch, "seq": self.seq, "uploads": 0, "rate": 0, "slots": 8, **fields}
