@@ -153,19 +153,18 @@ static int64_t load_one(const uint8_t *in, size_t left, int64_t at, struct cache
 }
 
 /* Gives all good records up to the first that is none. The file's good length. */
-static int64_t load_all(const struct cache *cache, int64_t size,
-                        void (*found)(void *, const struct cache_record *, uint32_t), void *ctx)
+static int64_t load_all(const struct cache *cache, int64_t size, const struct cache_open *how)
 {
     int64_t at = CACHE_MAGIC_SIZE, good = CACHE_MAGIC_SIZE;
     while (at < size) {
-        int64_t got = plat_pread(cache->fd, cache->span, CACHE_SPAN, at), from = at, next = 1;
+        int64_t got = plat_pread(cache->fd, how->span, CACHE_SPAN, at), from = at, next = 1;
         while (got > 0 && at - from < got) {
             struct cache_record record;
-            next = load_one(cache->span + (at - from), (size_t)(got - (at - from)), at, &record);
+            next = load_one(how->span + (at - from), (size_t)(got - (at - from)), at, &record);
             if (next <= 0 || next > size)
                 break;
             if (record.path.len > 0) {
-                found(ctx, &record, (uint32_t)(at / CACHE_UNIT));
+                how->found(how->ctx, &record, (uint32_t)(at / CACHE_UNIT));
                 good = next;
             }
             at = next;
@@ -221,16 +220,14 @@ static int open_named(int folder)
                              PLAT_READ | PLAT_WRITE | PLAT_CREATE | PLAT_PRIVATE);
 }
 
-int cache_open(struct cache *cache, int folder, uint8_t span[static CACHE_SPAN],
-               void (*found)(void *ctx, const struct cache_record *record, uint32_t place),
-               void *ctx)
+int cache_open(struct cache *cache, const struct cache_open *how)
 {
     int64_t size = 0, good = CACHE_MAGIC_SIZE;
-    int fd = open_named(folder), result = 0;
-    *cache = (struct cache){.folder = folder, .fd = fd, .span = span};
+    int fd = open_named(how->folder), result = 0;
+    *cache = (struct cache){.folder = how->folder, .fd = fd, .old_fd = -1};
     atomic_init(&cache->broken, false);
     if (fd >= 0 && file_is_ours(fd, &size)) {
-        good = load_all(cache, size, found, ctx);
+        good = load_all(cache, size, how);
         if (good < size)
             result = plat_truncate(fd, good);
     } else if (fd >= 0) {
@@ -246,14 +243,16 @@ int cache_open(struct cache *cache, int folder, uint8_t span[static CACHE_SPAN],
         good = CACHE_MAGIC_SIZE;
     }
     atomic_init(&cache->end, (uint32_t)((good + CACHE_UNIT - 1) / CACHE_UNIT));
-    return folder < 0 ? 0 : result;
+    return how->folder < 0 ? 0 : result;
 }
 
 void cache_close(struct cache *cache)
 {
     if (cache->fd >= 0)
         plat_close(cache->fd);
-    cache->fd = -1;
+    if (cache->old_fd >= 0)
+        plat_close(cache->old_fd);
+    cache->fd = cache->old_fd = -1;
 }
 
 /* ---- appending and reading ---- */
@@ -356,11 +355,10 @@ static int read_record(int fd, uint32_t place, struct cache_record *out, uint8_t
     return record_decode(head, out);
 }
 
-int cache_read(const struct cache *cache, uint32_t place, struct cache_record *out, char *path)
+int cache_read(int fd, uint32_t place, struct cache_record *out, char *path)
 {
     uint8_t head[CACHE_HEAD + P2P_PATH_MAX + CACHE_UNIT];
-    int result =
-        cache->fd < 0 || place == 0 ? -P2P_EVERIFY : read_record(cache->fd, place, out, head);
+    int result = fd < 0 || place == 0 ? -P2P_EVERIFY : read_record(fd, place, out, head);
     if (result < 0)
         return result;
     memcpy(path, out->path.ptr, out->path.len);
@@ -369,19 +367,38 @@ int cache_read(const struct cache *cache, uint32_t place, struct cache_record *o
     return 0;
 }
 
+int cache_hold(struct cache *cache)
+{
+    cache->readers++;
+    return cache->fd;
+}
+
+void cache_drop(struct cache *cache, int fd)
+{
+    if (fd == cache->fd) {
+        cache->readers--;
+        return;
+    }
+    assert(fd == cache->old_fd && cache->old_readers > 0);
+    if (--cache->old_readers > 0)
+        return;
+    plat_close(cache->old_fd);
+    cache->old_fd = -1;
+}
+
 int64_t cache_chain_at(uint32_t place, const struct cache_record *record)
 {
     return ((int64_t)place + cache_units(record->path.len, 0)) * CACHE_UNIT;
 }
 
-int cache_check_chain(const struct cache *cache, uint32_t place, const struct cache_record *record,
-                      uint8_t *part, size_t size)
+int cache_check_chain(int fd, uint32_t place, const struct cache_record *record, uint8_t *part,
+                      size_t size)
 {
     int64_t at = cache_chain_at(place, record);
     int64_t left = (int64_t)record->states * P2P_SHA256_SIZE;
     uint32_t crc = 0;
     while (left > 0) {
-        int64_t got = plat_pread(cache->fd, part, left < (int64_t)size ? (size_t)left : size, at);
+        int64_t got = plat_pread(fd, part, left < (int64_t)size ? (size_t)left : size, at);
         if (got <= 0)
             return -P2P_EVERIFY;
         crc = state_crc32(crc, part, (size_t)got);
@@ -396,8 +413,8 @@ int cache_check_chain(const struct cache *cache, uint32_t place, const struct ca
 bool cache_is_wasteful(const struct cache *cache)
 {
     uint32_t end = atomic_load(&((struct cache *)cache)->end);
-    return cache->folder >= 0 && end > CACHE_WASTE_MIN && end / 2 > cache->live &&
-           !atomic_load(&((struct cache *)cache)->broken);
+    return cache->folder >= 0 && cache->old_fd < 0 && end > CACHE_WASTE_MIN &&
+           end / 2 > cache->live && !atomic_load(&((struct cache *)cache)->broken);
 }
 
 int cache_move_begin(struct cache_move *move, struct cache *cache)
@@ -429,20 +446,38 @@ uint32_t cache_move(struct cache_move *move, uint32_t place)
     return to;
 }
 
+void cache_move_abort(struct cache_move *move)
+{
+    plat_close(move->fd);
+    move->fd = -1;
+    (void)plat_unlink_beneath(move->cache->folder, CACHE_NEW);
+}
+
 int cache_move_end(struct cache_move *move)
 {
-    struct cache *cache = move->cache;
-    int old = cache->fd, result = move->failed ? -P2P_EIO : plat_fsync(move->fd);
+    int folder = move->cache->folder;
+    int result = move->failed ? -P2P_EIO : plat_fsync(move->fd);
     if (result == 0)
-        result = plat_rename_beneath(cache->folder, CACHE_NEW, cache->folder, CACHE_NAME, true);
+        result = plat_rename_beneath(folder, CACHE_NEW, folder, CACHE_NAME, true);
     if (result < 0) {
-        plat_close(move->fd);
-        (void)plat_unlink_beneath(cache->folder, CACHE_NEW);
+        cache_move_abort(move);
         return result;
     }
-    (void)plat_fsync(cache->folder);
+    (void)plat_fsync(folder);
+    state_count_written((uint64_t)move->end * CACHE_UNIT);
+    return 0;
+}
+
+void cache_move_switch(struct cache_move *move)
+{
+    struct cache *cache = move->cache;
+    cache->old_fd = cache->fd;
+    cache->old_readers = cache->readers;
+    cache->readers = 0;
     cache->fd = move->fd;
     atomic_store(&cache->end, move->end);
-    state_count_written((uint64_t)move->end * CACHE_UNIT);
-    return old;
+    if (cache->old_readers > 0)
+        return;
+    plat_close(cache->old_fd);
+    cache->old_fd = -1;
 }

@@ -35,16 +35,22 @@ struct cache {
     _Atomic(uint32_t) end; /* in units */
     atomic_bool broken;    /* an append failed: no more of them */
     uint32_t live;         /* units of records that count; the caller's */
-    uint8_t *span;         /* CACHE_SPAN bytes, lent */
+    /* Who reads chains, by descriptor: after a compaction the old file stays open for them. */
+    uint32_t readers, old_readers;
+    int old_fd; /* -1: none */
 };
 
 /* Opens the cache in the state folder (-1: none) and gives each good record with its place, later
  * ones after those that they replace. Torn ends are cut off. Without a folder that can be written,
  * it is an unnamed file in the system's temporary folder. 0, or the error that the folder has
  * (what there is works even so). */
-int cache_open(struct cache *cache, int folder, uint8_t span[static CACHE_SPAN],
-               void (*found)(void *ctx, const struct cache_record *record, uint32_t place),
-               void *ctx);
+struct cache_open {
+    int folder;
+    uint8_t *span; /* CACHE_SPAN bytes, until it returns */
+    void (*found)(void *ctx, const struct cache_record *record, uint32_t place);
+    void *ctx;
+};
+int cache_open(struct cache *cache, const struct cache_open *how);
 void cache_close(struct cache *cache);
 
 /* Units that a record takes. */
@@ -60,16 +66,22 @@ uint32_t cache_append_chain(struct cache *cache, const void *bytes, size_t size,
 /* The same with the chain at the start of a file. */
 uint32_t cache_append_file(struct cache *cache, const void *bytes, size_t size, int chain_file,
                            uint32_t states);
-/* Reads a record again; path has P2P_PATH_MAX + 1 bytes. 0, -P2P_EVERIFY, -P2P_EIO. Any thread. */
-int cache_read(const struct cache *cache, uint32_t place, struct cache_record *out, char *path);
-/* Where its chain lies in cache->fd. */
+/* For places as they are now: the file to read from, until it is dropped. Loop thread. */
+int cache_hold(struct cache *cache);
+void cache_drop(struct cache *cache, int fd);
+/* Reads a record of that file; path has P2P_PATH_MAX + 1 bytes. 0, -P2P_EVERIFY, -P2P_EIO. Any
+ * thread. */
+int cache_read(int fd, uint32_t place, struct cache_record *out, char *path);
+/* Where its chain lies. */
 int64_t cache_chain_at(uint32_t place, const struct cache_record *record);
 /* Reads the chain in parts of at most size bytes and checks it. 0 or -P2P_EVERIFY. Any thread. */
-int cache_check_chain(const struct cache *cache, uint32_t place, const struct cache_record *record,
-                      uint8_t *part, size_t size);
+int cache_check_chain(int fd, uint32_t place, const struct cache_record *record, uint8_t *part,
+                      size_t size);
 
-/* Compaction into a new file: worth it, begin, each record that counts, end. Until the end the old
- * one is whole and served; when it fails all stays as it was. move gives the new place, or 0. */
+/* Compaction into a new file: worth it (and nobody reads the file before this one any more), begin,
+ * each record that counts, end, switch. Until the switch the old one is whole and read from; when
+ * anything fails all stays as it was. move gives the new place, or 0. move and end may run on a
+ * worker while nothing is appended. */
 struct cache_move {
     struct cache *cache;
     int fd;
@@ -79,8 +91,11 @@ struct cache_move {
 bool cache_is_wasteful(const struct cache *cache);
 int cache_move_begin(struct cache_move *move, struct cache *cache);
 uint32_t cache_move(struct cache_move *move, uint32_t place);
-/* Takes the new file's place. Returns the old file's descriptor, which is then the caller's to
- * close, or an error; then the old places hold on. */
+/* The new file has the name. 0, or an error: then it is gone. */
 int cache_move_end(struct cache_move *move);
+/* New places hold from now on. Loop thread. */
+void cache_move_switch(struct cache_move *move);
+/* In place of the end. */
+void cache_move_abort(struct cache_move *move);
 
 #endif

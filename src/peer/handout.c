@@ -71,7 +71,7 @@ static int file_open(struct handout *handout, struct handout_ticket *ticket)
 }
 
 /* What the cache says of its chain. A file of one piece needs none. */
-static void chain_find(struct handout *handout, struct handout_ticket *ticket)
+static void chain_find(struct handout_ticket *ticket)
 {
     char path[P2P_PATH_MAX + 1];
     struct cache_record record;
@@ -87,7 +87,7 @@ static void chain_find(struct handout *handout, struct handout_ticket *ticket)
         return;
     }
     ticket->has_chain =
-        cache_read(handout->cache, ticket->record, &record, path) == 0 &&
+        cache_read(ticket->cache_file, ticket->record, &record, path) == 0 &&
         memcmp(record.content.bytes, ticket->content.bytes, sizeof record.content.bytes) == 0 &&
         record.states == ticket->states;
     if (!ticket->has_chain)
@@ -278,7 +278,7 @@ static bool prepare(struct exchange *exchange, struct handout *handout)
     ticket->in_use = true;
     ticket->served = true;
     exchange->user = ticket;
-    chain_find(handout, ticket);
+    chain_find(ticket);
     return true;
 }
 
@@ -327,8 +327,8 @@ static void chain_begin(struct exchange *exchange, void *role)
         return;
     bool good = ticket->has_chain;
     if (good && ticket->states > 0)
-        good = cache_read(handout->cache, ticket->record, &record, path) == 0 &&
-               cache_check_chain(handout->cache, ticket->record, &record, handout->part,
+        good = cache_read(ticket->cache_file, ticket->record, &record, path) == 0 &&
+               cache_check_chain(ticket->cache_file, ticket->record, &record, handout->part,
                                  sizeof handout->part) == 0;
     if (!good) {
         ticket->complaint = -P2P_EVERIFY;
@@ -340,7 +340,7 @@ static void chain_begin(struct exchange *exchange, void *role)
     if (length == 0)
         exchange_end(exchange);
     else
-        exchange_file(exchange, handout->cache->fd, ticket->chain_at, length, NULL);
+        exchange_file(exchange, ticket->cache_file, ticket->chain_at, length, NULL);
 }
 
 /* All bits are set but those behind the last piece. */

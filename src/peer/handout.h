@@ -38,7 +38,8 @@ struct handout_ticket {
     uint64_t print;
     int64_t size;
     struct record_content content;
-    uint32_t record; /* in the cache; 0: none */
+    uint32_t record; /* in the cache's file; 0: none */
+    int cache_file;
     /* the worker's */
     int file;   /* -1: closed */
     bool ready; /* chain_id and record_head are what the cache has */
@@ -55,7 +56,6 @@ struct handout {
     struct server *server, *home;
     struct worker *worker;
     struct handout_shared *shared;
-    const struct cache *cache;
     const char *share;
     struct deadlines keeps;
     /* A ticket has come home; on the home loop. */

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "peer/changes.h"
 #include "platform/plat.h"
 
 #include <assert.h>
@@ -55,12 +56,11 @@ struct membership {
     struct directory_call call;
     struct client *client; /* NULL: no connection of ours */
     char headers[128];
-    uint64_t seq;         /* the last one used */
-    bool based;           /* the index knows the state before the changes in the list */
-    uint32_t first, last; /* files with changes that it was not told */
-    uint32_t walked;      /* slots that the join has been through */
-    bool head_made;       /* of the body that is being produced */
-    uint32_t lines;
+    uint64_t seq;           /* the last one used */
+    bool based;             /* the index knows the state before the changes in the list */
+    struct changes changes; /* that it was not told */
+    uint32_t walked;        /* slots that the join has been through */
+    bool head_made;         /* of the body that is being produced */
     bool update_out, alive_out, soon;
     int64_t update_ms, lease_ms, heard_ms, wait_ms;
     bool said_away;
@@ -86,16 +86,6 @@ static void timer_set(struct membership *m, struct loop_timer *timer, int64_t wa
     int result = loop_set_timer(m->config.loop, timer, loop_now_ms(m->config.loop) + wait_ms);
     assert(result == 0);
     (void)result;
-}
-
-static struct entries *entries_of(const struct membership *m)
-{
-    return share_entries(m->config.share);
-}
-
-static struct tree_file *file_at(const struct membership *m, uint32_t file)
-{
-    return tree_file(share_tree(m->config.share), file);
 }
 
 static void headers_make(struct membership *m)
@@ -128,84 +118,13 @@ static const char *describe(const struct membership *m, char *out, size_t size)
     return out;
 }
 
-/* ---- the list of changes ---- */
-
-static void list_push(struct membership *m, uint32_t slot)
-{
-    struct tree_file *file = file_at(m, slot);
-    file->flags |= TREE_DIRTY;
-    file->change_next = 0;
-    if (m->last != 0)
-        file_at(m, m->last)->change_next = slot;
-    else
-        m->first = slot;
-    m->last = slot;
-}
-
-static uint32_t list_pop(struct membership *m)
-{
-    uint32_t slot = m->first;
-    if (slot == 0)
-        return 0;
-    struct tree_file *file = file_at(m, slot);
-    m->first = file->change_next;
-    if (m->first == 0)
-        m->last = 0;
-    file->flags = (uint16_t)(file->flags & ~TREE_DIRTY);
-    return slot;
-}
-
-static void list_clear(struct membership *m)
-{
-    uint32_t slot;
-    while ((slot = list_pop(m)) != 0)
-        entries_release(entries_of(m), slot);
-}
-
 void membership_changed(struct membership *m, uint32_t slot)
 {
-    const struct tree_file *file = file_at(m, slot);
-    bool matters = (file->flags & TREE_OFFERED) != 0 || entries_is_offered(entries_of(m), slot);
-    if (!m->based || !matters || (file->flags & TREE_DIRTY) != 0)
-        return;
-    list_push(m, slot);
-    pump(m);
+    if (m->based && changes_add(&m->changes, slot))
+        pump(m);
 }
 
 /* ---- bodies ---- */
-
-static void offered_set(struct membership *m, uint32_t slot, bool offered)
-{
-    struct tree_file *file = file_at(m, slot);
-    file->flags = (uint16_t)((file->flags & ~TREE_OFFERED) | (offered ? TREE_OFFERED : 0));
-}
-
-static void put_offer(struct membership *m, struct buf *room, uint32_t slot, bool is_update)
-{
-    char path[P2P_PATH_MAX + 1];
-    struct tree *tree = share_tree(m->config.share);
-    struct record_change change = {.op = RECORD_PUT};
-    tree_offer(tree, slot, tree_file_path(tree, slot, path), &change.offer);
-    if (is_update)
-        record_put_change(room, &change);
-    else
-        record_put_offer(room, &change.offer);
-    buf_put_char(room, '\n');
-}
-
-static void put_gone(struct membership *m, struct buf *room, uint32_t slot)
-{
-    char path[P2P_PATH_MAX + 1];
-    struct record_change change = {.op = RECORD_DEL};
-    change.offer.path = tree_file_path(share_tree(m->config.share), slot, path);
-    record_put_change(room, &change);
-    buf_put_char(room, '\n');
-}
-
-static bool has_room(const struct buf *room)
-{
-    return room->size - room->len >= P2P_LINE_MAX;
-}
 
 static void put_join_head(struct membership *m, struct buf *room)
 {
@@ -220,27 +139,13 @@ static void put_join_head(struct membership *m, struct buf *room)
     buf_put_char(room, '\n');
 }
 
-/* Goes through the slots; what changes behind it is in the list of changes. */
 static void produce_join(void *ctx, struct buf *room, bool *out_end)
 {
     struct membership *m = ((struct member_answer *)ctx)->membership;
-    const struct tree *tree = share_tree(m->config.share);
     if (!m->head_made)
         put_join_head(m, room);
     m->head_made = true;
-    while (has_room(room)) {
-        m->walked = tree_next_file(tree, m->walked);
-        if (m->walked == 0) {
-            *out_end = true;
-            return;
-        }
-        bool offered = entries_is_offered(entries_of(m), m->walked);
-        offered_set(m, m->walked, offered);
-        if (offered)
-            put_offer(m, room, m->walked, false);
-        else
-            entries_release(entries_of(m), m->walked);
-    }
+    *out_end = changes_put_join(&m->changes, room);
 }
 
 static void produce_update(void *ctx, struct buf *room, bool *out_end)
@@ -249,23 +154,9 @@ static void produce_update(void *ctx, struct buf *room, bool *out_end)
     if (!m->head_made) {
         record_put_seq(room, m->config.identity->epoch, m->seq);
         buf_put_char(room, '\n');
-        m->head_made = true;
     }
-    while (has_room(room)) {
-        uint32_t slot = m->lines < MEMBER_UPDATE_LINES ? list_pop(m) : 0;
-        if (slot == 0) {
-            *out_end = true;
-            return;
-        }
-        bool offered = entries_is_offered(entries_of(m), slot);
-        if (offered)
-            put_offer(m, room, slot, true);
-        else if ((file_at(m, slot)->flags & TREE_OFFERED) != 0)
-            put_gone(m, room, slot);
-        m->lines++;
-        offered_set(m, slot, offered);
-        entries_release(entries_of(m), slot);
-    }
+    m->head_made = true;
+    *out_end = changes_put_update(&m->changes, room);
 }
 
 /* ---- answers ---- */
@@ -377,11 +268,10 @@ static void join(struct membership *m)
                                      .timeout_ms = MEMBER_ANSWER_MS,
                                      .handlers = &join_handlers,
                                      .ctx = &m->join_answer};
-    list_clear(m);
+    changes_join(&m->changes);
     m->state = MEMBER_JOINING;
     m->based = true;
     m->seq++;
-    m->walked = 0;
     m->head_made = false;
     answer_begin(m, &m->join_answer);
     send_or_open(m, &request);
@@ -396,7 +286,7 @@ static void update(struct membership *m)
                                      .handlers = &update_handlers,
                                      .ctx = &m->update_answer};
     m->seq++;
-    m->lines = 0;
+    changes_update(&m->changes, MEMBER_UPDATE_LINES);
     m->head_made = false;
     m->update_out = true;
     m->update_ms = loop_now_ms(m->config.loop);
@@ -445,7 +335,7 @@ static void broken(struct membership *m, int error, int64_t least_ms)
         return;
     if (m->state == MEMBER_JOINING) {
         m->based = false;
-        list_clear(m);
+        changes_clear(&m->changes);
     }
     drop_client(m);
     if (was_in)
@@ -517,7 +407,7 @@ static void conflict(struct membership *m, const struct member_answer *answer)
     struct identity *identity = m->config.identity;
     int64_t in_ms = loop_now_ms(m->config.loop) - m->heard_ms;
     m->based = false;
-    list_clear(m);
+    changes_clear(&m->changes);
     if (++m->conflicts > MEMBER_CONFLICTS ||
         (answer->in_use && m->heard_ms != 0 && in_ms < 2 * m->lease_ms)) {
         /* our own connection before this one, which the index believes in yet */
@@ -603,7 +493,7 @@ static void on_gather(void *ctx)
 {
     struct membership *m = ctx;
     m->soon = false;
-    if (m->state == MEMBER_IN && !m->update_out && m->first != 0)
+    if (m->state == MEMBER_IN && !m->update_out && changes_any(&m->changes))
         update(m);
 }
 
@@ -623,7 +513,7 @@ static void pump(struct membership *m)
         return;
     }
     int64_t wait_ms = m->update_ms + MEMBER_GATHER_MS - loop_now_ms(m->config.loop);
-    if (m->first == 0) {
+    if (!changes_any(&m->changes)) {
         if (!m->alive_out)
             alive(m);
     } else if (wait_ms > 0) {
@@ -667,7 +557,7 @@ void membership_leave(struct membership *m, void (*left)(void *ctx), void *ctx)
     m->left_ctx = ctx;
     m->state = MEMBER_LEAVING;
     m->based = false;
-    list_clear(m);
+    changes_clear(&m->changes);
     directory_cancel(&m->call);
     record_put_seq(&body, m->config.identity->epoch, ++m->seq);
     struct client_request request = {.target = STR("/v1/leave"),
@@ -715,6 +605,7 @@ int membership_init(struct membership **out, struct arena *arena,
     if (!m)
         return -P2P_EFULL;
     m->config = *config;
+    m->changes.share = config->share;
     memcpy(&seed, config->identity->id.bytes, sizeof seed);
     hash_random_seed(&m->random, seed ^ (uint64_t)plat_now_us());
     headers_make(m);

@@ -8,8 +8,11 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "base/text.h"
+#include "peer/compact.h"
 #include "peer/folders.h"
 #include "peer/hasher.h"
+#include "peer/looks.h"
+#include "peer/notice.h"
 #include "peer/scan.h"
 #include "peer/watch.h"
 #include "platform/plat.h"
@@ -18,10 +21,8 @@
 #include <string.h>
 
 enum {
-    SHARE_DUTY = 4,          /* scanning pauses for so many times as long as it took */
-    SHARE_WARN_MS = 10000,   /* lines about what cannot be read, at most as often */
-    SHARE_TREE_SLACK = 4096, /* alignment of what is carved */
-    SHARE_LOUD_MS = 1000     /* hashing that took longer is worth a line */
+    SHARE_DUTY = 4,         /* scanning pauses for so many times as long as it took */
+    SHARE_TREE_SLACK = 4096 /* alignment of what is carved */
 };
 
 struct share {
@@ -33,9 +34,8 @@ struct share {
     struct folders folders;
     struct scan_root root;
     struct scan_walk walk;
-    struct scan_look looks[2]; /* one is filled while the other is away */
-    int fill;
-    bool walking, looking;
+    struct looks looks;
+    bool walking;
     uint32_t walk_folder;
     bool walk_deep;
     bool started, there;    /* there: the folder of the share was, when last looked */
@@ -48,13 +48,8 @@ struct share {
     uint32_t news_before;
     struct loop_timer scan_timer, settle_timer;
     char ignore[SCAN_IGNORE_MAX]; /* to be taken over when no job is away */
-    uint32_t skipped, skipped_told, unreadable_told, dark; /* dark: folders that cannot be read */
-    struct log_gate unreadable_gate, full_gate;
-    char unreadable_path[P2P_PATH_MAX + 1];
-    int unreadable_error;
-    int64_t hashing_since_ms; /* 0: idle */
-    uint64_t hashed_bytes;
-    uint32_t hashed_files;
+    struct notice notice;
+    struct compact compact;
 };
 
 static void pump(struct share *share);
@@ -79,35 +74,14 @@ static bool is_same_root(const struct share *share, const struct plat_stat *stat
     return stat->device == share->device && stat->inode == share->inode;
 }
 
-static void unreadable_note(struct share *share, struct str path, int error)
-{
-    share->unreadable_error = error;
-    (void)text_copy(path, share->unreadable_path, sizeof share->unreadable_path);
-}
-
 /* Warnings that come once for many: when nothing is to be walked or hashed any more. */
 static void warn(struct share *share)
 {
-    uint32_t unreadable = share->entries.unreadable + share->dark;
     uint32_t refused = share->entries.refused + share->folders.refused;
-    if (share->skipped > share->skipped_told)
-        log_line(LOG_WARN, "share",
-                 "%u names are not offered: they are not UTF-8, too long, or have control "
-                 "characters",
-                 (unsigned)share->skipped);
-    share->skipped_told = share->skipped;
-    if (refused > 0 && log_pass(&share->full_gate, SHARE_WARN_MS)) {
-        log_line(LOG_WARN, "share",
-                 "the table is full: no room for %u files beyond %u; raise memory in [node]",
-                 (unsigned)refused, (unsigned)tree_of(share)->counts.present);
+    notice_warn(&share->notice, share->entries.unreadable, &refused,
+                tree_of(share)->counts.present);
+    if (refused == 0)
         share->entries.refused = share->folders.refused = 0;
-    }
-    if (unreadable > share->unreadable_told && !log_pass(&share->unreadable_gate, SHARE_WARN_MS))
-        return;
-    if (unreadable > share->unreadable_told)
-        log_line(LOG_WARN, "share", "%u files or folders cannot be read, the last: %s: %s",
-                 (unsigned)unreadable, share->unreadable_path, log_error(share->unreadable_error));
-    share->unreadable_told = unreadable;
 }
 
 /* After anything that may have changed the queues. */
@@ -127,7 +101,7 @@ static void full_scan(struct share *share)
         share->full = true;
         share->began_ms = plat_now_ms();
         share->news_before = share->entries.news;
-        share->skipped = share->dark = 0;
+        notice_scan(&share->notice);
     }
     folders_push(&share->folders, TREE_ROOT, true);
     pump(share);
@@ -236,16 +210,8 @@ static void scan_end(struct share *share)
     bool changed = share->entries.news != share->news_before;
     share->full = false;
     entries_trim(&share->entries, true);
-    if (!share->told_counts) {
-        char size[32];
-        struct buf buf = buf_on(size, sizeof size - 1);
-        buf_put_size(&buf, (uint64_t)counts->bytes);
-        size[buf.len] = '\0';
-        log_line(LOG_INFO, "share", "%u files, %s, found in %d ms; %u are to be hashed",
-                 (unsigned)counts->present, size, (int)took_ms,
-                 (unsigned)(counts->present - counts->hashed));
-    }
-    share->told_counts = true;
+    notice_found(&share->notice, counts->present, counts->bytes, counts->present - counts->hashed,
+                 took_ms);
     share->config.quiet(share->config.ctx, is_hashed(share));
     if (share->watch.open) {
         timer_set(share, &share->scan_timer, share->idle_ms);
@@ -300,8 +266,8 @@ static void walk_end(struct share *share)
     uint32_t slot = share->walk_folder;
     share->walking = false;
     if (walk->error == -P2P_EDENIED) {
-        share->dark++;
-        unreadable_note(share, text_from(walk->path), walk->error);
+        share->notice.dark++;
+        notice_unreadable(&share->notice, text_from(walk->path), walk->error);
     }
     if (walk->error == -P2P_ENOTFOUND)
         folders_gone(&share->folders, slot);
@@ -343,7 +309,7 @@ static void on_part(void *ctx, struct scan_walk *walk)
     for (size_t at = 0; scan_walk_item(walk, &at, &item);)
         found(share, share->walk_folder, (struct str){item.name, item.name_len}, &item.stat,
               ENTRIES_SCANNED);
-    share->skipped += walk->skipped;
+    share->notice.skipped += walk->skipped;
     if (walk->end) {
         walk_end(share);
         return;
@@ -353,32 +319,6 @@ static void on_part(void *ctx, struct scan_walk *walk)
 }
 
 /* ---- looks ---- */
-
-/* Sends the look off, when there is something to look at or the share itself is to be checked. */
-static void pump_look(struct share *share, bool check)
-{
-    struct scan_look *look = &share->looks[share->fill];
-    if (share->looking || (look->count == 0 && !check))
-        return;
-    share->looking = true;
-    share->fill = !share->fill;
-    scan_look_begin(look);
-}
-
-/* The same path twice is one look. False: no room. */
-static bool look_add(struct share *share, struct str path, enum entries_cause cause)
-{
-    struct scan_look *look = &share->looks[share->fill];
-    for (uint32_t i = 0; i < look->count; i++) {
-        struct scan_found *there = &look->found[i];
-        if (!text_equal((struct str){look->paths + there->path, there->path_len}, path))
-            continue;
-        if (there->cause < cause)
-            there->cause = (uint8_t)cause;
-        return true;
-    }
-    return scan_look_add(look, path, (uint8_t)cause);
-}
 
 static void look_found(struct share *share, const struct scan_look *look,
                        const struct scan_found *result)
@@ -405,11 +345,10 @@ static void look_found(struct share *share, const struct scan_look *look,
 static void on_look(void *ctx, struct scan_look *look)
 {
     struct share *share = ctx;
-    share->looking = false;
     bool good = !share->reset_due && root_check(share, look->error, &look->root_stat);
     for (uint32_t i = 0; good && i < look->count; i++)
         look_found(share, look, &look->found[i]);
-    scan_look_clear(look);
+    looks_back(&share->looks, look);
     entries_trim(&share->entries, false);
     after(share);
     pump(share);
@@ -421,10 +360,10 @@ static void settle(struct share *share)
     char path[P2P_PATH_MAX + 1];
     int64_t wait_ms = -1;
     uint32_t file;
-    while (share->there && share->looks[share->fill].count < SCAN_LOOKS_MAX / 2 &&
+    while (share->there && !looks_is_busy(&share->looks) &&
            (file = entries_due(&share->entries, loop_now_ms(share->config.loop), &wait_ms)) != 0)
-        (void)look_add(share, tree_file_path(tree_of(share), file, path), ENTRIES_CHANGED);
-    pump_look(share, false);
+        (void)looks_add(&share->looks, tree_file_path(tree_of(share), file, path), ENTRIES_CHANGED);
+    looks_send(&share->looks, false);
     if (share->entries.settle_count == 0)
         loop_stop_timer(share->config.loop, &share->settle_timer);
     else
@@ -433,7 +372,7 @@ static void settle(struct share *share)
 
 static void pump(struct share *share)
 {
-    if (share->settings_due && !share->walking && !share->looking) {
+    if (share->settings_due && !share->walking && !share->looks.away) {
         share->settings_due = false;
         memcpy(share->root.ignore, share->ignore, sizeof share->ignore);
         watch_close(&share->watch);
@@ -443,7 +382,7 @@ static void pump(struct share *share)
     }
     if (share->settings_due)
         return;
-    pump_look(share, false);
+    looks_send(&share->looks, false);
     pump_walk(share);
 }
 
@@ -455,7 +394,7 @@ static void on_scan_time(void *ctx)
         return;
     }
     timer_set(share, &share->scan_timer, share->idle_ms);
-    pump_look(share, true);
+    looks_send(&share->looks, true);
 }
 
 static void on_settle_time(void *ctx)
@@ -485,7 +424,7 @@ static void on_entry(void *ctx, uint32_t folder, struct str name, unsigned what)
         buf_put_char(&buf, '/');
     buf_put(&buf, name);
     enum entries_cause cause = (what & PLAT_WATCH_SETTLED) != 0 ? ENTRIES_SETTLED : ENTRIES_CHANGED;
-    if (!buf.full && !look_add(share, buf_str(&buf), cause))
+    if (!buf.full && !looks_add(&share->looks, buf_str(&buf), cause))
         folders_push(&share->folders, folder, false);
     pump(share);
 }
@@ -496,7 +435,7 @@ static void on_gone(void *ctx, uint32_t folder)
     if (!share->there)
         return;
     if (folder == TREE_ROOT)
-        pump_look(share, true);
+        looks_send(&share->looks, true);
     else
         folders_push(&share->folders, tree_folder(tree_of(share), folder)->parent, false);
     pump(share);
@@ -525,31 +464,18 @@ static bool hash_next(void *ctx, bool asked_for, struct entries_task *out, char 
     struct share *share = ctx;
     if (!share->there || !entries_next(&share->entries, asked_for, out, path))
         return false;
-    if (share->hashing_since_ms == 0)
-        share->hashing_since_ms = plat_now_ms();
+    notice_hashing(&share->notice);
     return true;
 }
 
 static void hash_end(struct share *share)
 {
-    int64_t took_ms = plat_now_ms() - share->hashing_since_ms;
-    if (share->hashed_files > 0) {
-        char text[64];
-        struct buf buf = buf_on(text, sizeof text - 1);
-        buf_put_size(&buf, share->hashed_bytes);
-        buf_put_text(&buf, " in ");
-        buf_put_duration(&buf, took_ms);
-        text[buf.len] = '\0';
-        log_line(took_ms > SHARE_LOUD_MS ? LOG_INFO : LOG_DEBUG, "share", "hashed %u files, %s",
-                 (unsigned)share->hashed_files, text);
-    }
-    share->hashing_since_ms = 0;
-    share->hashed_files = 0;
-    share->hashed_bytes = 0;
+    notice_hashed_all(&share->notice);
     if (!share->walking)
         warn(share);
-    if (share->told_counts)
+    if (share->notice.told_counts)
         share->config.quiet(share->config.ctx, is_hashed(share));
+    compact_begin(&share->compact);
 }
 
 static void on_hashed(void *ctx, const struct entries_result *result)
@@ -558,15 +484,13 @@ static void on_hashed(void *ctx, const struct entries_result *result)
     char path[P2P_PATH_MAX + 1];
     uint32_t unreadable = share->entries.unreadable;
     struct str name = tree_file_path(tree_of(share), result->file, path);
-    if (result->result == 0) {
-        share->hashed_files++;
-        share->hashed_bytes += (uint64_t)tree_file(tree_of(share), result->file)->size;
-    }
+    if (result->result == 0)
+        notice_hashed(&share->notice, tree_file(tree_of(share), result->file)->size);
     entries_hashed(&share->entries, result);
     if (share->entries.unreadable > unreadable)
-        unreadable_note(share, name, result->result);
+        notice_unreadable(&share->notice, name, result->result);
     settle(share);
-    if (share->hashing_since_ms != 0 && hasher_is_idle(share->hasher) && share->entries.queued == 0)
+    if (share->notice.since_ms != 0 && hasher_is_idle(share->hasher) && share->entries.queued == 0)
         hash_end(share);
 }
 
@@ -585,9 +509,9 @@ void share_look_again(struct share *share, struct str path, bool distrust)
     uint32_t file = tree_find_path(tree_of(share), path);
     if (file != 0 && distrust)
         entries_distrust(&share->entries, file);
-    (void)look_add(share, path, ENTRIES_CHANGED);
+    (void)looks_add(&share->looks, path, ENTRIES_CHANGED);
     after(share);
-    pump_look(share, false);
+    looks_send(&share->looks, false);
 }
 
 /* ---- making and ending ---- */
@@ -616,31 +540,6 @@ void share_reload(struct share *share, const struct config *settings)
     pump(share);
 }
 
-/* A cache of which more than half is dead is written anew, before anything else runs. */
-static void compact(struct share *share)
-{
-    struct tree *tree = tree_of(share);
-    struct cache_move move;
-    uint32_t before = atomic_load(&share->cache.end);
-    if (!cache_is_wasteful(&share->cache) || cache_move_begin(&move, &share->cache) < 0)
-        return;
-    for (uint32_t file = 0; (file = tree_next_file(tree, file)) != 0;)
-        if (tree_file(tree, file)->record != 0)
-            tree_file(tree, file)->queue_next = cache_move(&move, tree_file(tree, file)->record);
-    int old = cache_move_end(&move);
-    for (uint32_t file = 0; (file = tree_next_file(tree, file)) != 0;) {
-        if (old >= 0)
-            tree_file(tree, file)->record = tree_file(tree, file)->queue_next;
-        tree_file(tree, file)->queue_next = 0;
-    }
-    if (old < 0)
-        return;
-    plat_close(old);
-    log_line(LOG_DEBUG, "share", "hash cache compacted from %u to %u KiB",
-             (unsigned)(before / (1024 / CACHE_UNIT)),
-             (unsigned)(atomic_load(&share->cache.end) / (1024 / CACHE_UNIT)));
-}
-
 static void handlers_set(struct share *share)
 {
     share->watch.loop = share->config.loop;
@@ -657,11 +556,7 @@ static void handlers_set(struct share *share)
     share->walk.root = &share->root;
     share->walk.part = on_part;
     share->walk.ctx = share;
-    for (int i = 0; i < 2; i++) {
-        share->looks[i].root = &share->root;
-        share->looks[i].done = on_look;
-        share->looks[i].ctx = share;
-    }
+    looks_init(&share->looks, &share->root, on_look, share);
     share->scan_timer = (struct loop_timer){.on_time = on_scan_time, .ctx = share};
     share->settle_timer = (struct loop_timer){.on_time = on_settle_time, .ctx = share};
 }
@@ -669,15 +564,27 @@ static void handlers_set(struct share *share)
 /* Table and cache, in what the rest has left of the memory. */
 static int tables_init(struct share *share, struct arena *arena, size_t bytes)
 {
-    int result = entries_init(&share->entries, arena, bytes);
+    size_t places = (size_t)tree_budget(bytes) * sizeof(uint32_t);
+    int result = entries_init(&share->entries, arena, bytes - places);
     if (result < 0)
         return result;
     share->entries.cache = &share->cache;
-    result = cache_open(&share->cache, share->config.state_folder, share->walk.bytes,
-                        entries_loaded, &share->entries);
+    share->compact.entries = &share->entries;
+    share->compact.cache = &share->cache;
+    share->compact.hasher = share->hasher;
+    share->compact.worker = &share->config.background[0];
+    share->compact.home = share->config.loop;
+    result = compact_init(&share->compact, arena);
+    if (result < 0)
+        return result;
+    struct cache_open how = {.folder = share->config.state_folder,
+                             .span = share->walk.bytes,
+                             .found = entries_loaded,
+                             .ctx = &share->entries};
+    result = cache_open(&share->cache, &how);
     if (result < 0)
         log_line(LOG_WARN, "share", "the hash cache cannot be kept: %s", log_error(result));
-    compact(share);
+    compact_now(&share->compact);
     share->entries.changed = share->config.changed;
     share->entries.ctx = share->config.ctx;
     return 0;
@@ -731,6 +638,7 @@ void share_close(struct share *share)
     scan_walk_close(&share->walk);
     watch_close(&share->watch);
     hasher_close(share->hasher);
+    compact_close(&share->compact);
     cache_close(&share->cache);
 }
 
@@ -744,7 +652,7 @@ struct entries *share_entries(struct share *share)
     return &share->entries;
 }
 
-const struct cache *share_cache(const struct share *share)
+struct cache *share_cache(struct share *share)
 {
     return &share->cache;
 }

@@ -36,7 +36,7 @@ void share_close(struct share *share);
 
 struct tree *share_tree(struct share *share);
 struct entries *share_entries(struct share *share);
-const struct cache *share_cache(const struct share *share);
+struct cache *share_cache(struct share *share);
 const char *share_path(const struct share *share);
 
 /* Looks at a path again, because what was there is not what was promised. distrust: its content

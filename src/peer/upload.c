@@ -42,6 +42,7 @@ static uint32_t least_busy(const struct upload *upload)
 static void ticket_give(struct upload *upload, struct handout_ticket *ticket)
 {
     upload->loads[ticket->handout - upload->handouts]--;
+    cache_drop(share_cache(upload->config.share), ticket->cache_file);
     pool_give(&upload->tickets, pool_slot(&upload->tickets, ticket));
 }
 
@@ -59,6 +60,7 @@ static struct handout_ticket *ticket_take(struct upload *upload, uint32_t file)
     ticket->print = found->print;
     ticket->size = found->size;
     ticket->record = found->record;
+    ticket->cache_file = cache_hold(share_cache(upload->config.share));
     ticket->file = -1;
     memcpy(ticket->content.bytes, found->content, sizeof ticket->content.bytes);
     upload->loads[worker]++;
@@ -180,7 +182,6 @@ static int handouts_init(struct upload *upload, struct arena *arena, const char 
         handout->home = upload->config.server;
         handout->worker = &upload->config.workers[i];
         handout->shared = &upload->shared;
-        handout->cache = share_cache(upload->config.share);
         handout->share = share_path(upload->config.share);
         handout->back = on_back;
         handout->ctx = upload;
