@@ -145,7 +145,7 @@ static void signals_set(void (*action)(int))
 
 int plat_signals_open(int *out_fd)
 {
-    int result = plat_wake_open(&signal_pipe);
+    int result = signal_pipe.read_fd < 0 ? plat_wake_open(&signal_pipe) : 0;
     if (result != 0)
         return result;
     (void)signal(SIGPIPE, SIG_IGN);

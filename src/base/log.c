@@ -24,6 +24,7 @@ static atomic_int log_now = LOG_INFO;
 static atomic_bool log_torn; /* the last line went out without its end */
 static atomic_uint log_unread;
 static _Atomic(uint32_t) log_lost;
+static _Atomic(const struct log_sink *) log_elsewhere;
 static int64_t log_start_ms;
 
 void log_open(int fd, enum log_level level)
@@ -36,6 +37,11 @@ void log_open(int fd, enum log_level level)
 void log_set_level(enum log_level level)
 {
     atomic_store(&log_now, (int)level);
+}
+
+void log_divert(const struct log_sink *sink)
+{
+    atomic_store(&log_elsewhere, sink);
 }
 
 bool log_is_on(enum log_level level)
@@ -91,7 +97,9 @@ static void log_put_head(struct buf *buf, enum log_level level, const char *room
 static bool log_write(struct buf *line)
 {
     buf_put_char(line, '\n');
-    int64_t taken = plat_console_write(atomic_load(&log_fd), line->ptr, line->len);
+    const struct log_sink *sink = atomic_load(&log_elsewhere);
+    int64_t taken = sink ? sink->write(sink->ctx, buf_str(line))
+                         : plat_console_write(atomic_load(&log_fd), line->ptr, line->len);
     if (taken > 0 && (size_t)taken < line->len)
         atomic_store(&log_torn, true);
     return taken > 0;

@@ -42,6 +42,15 @@ int client_pool_init(struct client_pool **out, struct loop *loop, struct arena *
     return 0;
 }
 
+void client_pool_close(struct client_pool *pool)
+{
+    for (uint32_t slot = 1; slot <= pool->clients.fresh; slot++) {
+        struct client *client = pool_at(&pool->clients, slot);
+        if (client->live && !client->gone)
+            client_close(client);
+    }
+}
+
 static int after_ms(const struct client *client)
 {
     const struct link_request *first = &client->queue[client->first];

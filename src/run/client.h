@@ -16,6 +16,8 @@ struct client_pool; /* connections and buffers of one loop */
  * answer is waited for). Takes a descriptor of the loop for each and one timer. 0 or -P2P_EFULL. */
 int client_pool_init(struct client_pool **out, struct loop *loop, struct arena *arena,
                      uint32_t clients, uint32_t buffers);
+/* Closes the clients that are still open, before the loop is closed. */
+void client_pool_close(struct client_pool *pool);
 /* Starts to connect. NULL when the pool is full or the address cannot be reached at once
  * (*out_error). Host is the address as text. A client stays, also when its connection has closed,
  * until client_close (but see client_on_idle_close). */
