@@ -346,6 +346,8 @@ int get_run(struct command_line *line)
 {
     static struct get get;
     struct record_content content;
+
+    memset(&get, 0, sizeof get); /* of the command before, at a prompt */
     int status = session_open(&get.session, line);
 
     get.want.folder = -1;
@@ -367,6 +369,9 @@ int get_run(struct command_line *line)
     }
     for (int i = 0; i < get.worker_count; i++) {
         worker_stop(&get.workers[i]);
+        if (get.workers[i].loop != NULL) {
+            loop_close(get.workers[i].loop);
+        }
     }
     if (get.want.folder >= 0) {
         plat_close(get.want.folder);

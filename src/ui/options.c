@@ -17,6 +17,7 @@ enum action {
     OPTION_JSON,
     OPTION_QUIET,
     OPTION_VERBOSE,
+    OPTION_NO_PROMPT,
     OPTION_HELP
 };
 
@@ -40,6 +41,7 @@ static const struct option options[] = {
     {0, "json", OPTION_JSON, NULL, NULL, "print JSON, one value a line"},
     {'q', "quiet", OPTION_QUIET, NULL, NULL, "print results and errors only"},
     {'v', "verbose", OPTION_VERBOSE, NULL, NULL, "tell more"},
+    {0, "no-prompt", OPTION_NO_PROMPT, NULL, NULL, "read no commands on a terminal"},
     {'h', "help", OPTION_HELP, NULL, NULL, "print this help"},
 };
 enum { OPTION_COUNT = sizeof options / sizeof options[0] };
@@ -107,6 +109,9 @@ static int take(struct parser *parser, const struct option *option, const char *
         return 0;
     case OPTION_VERBOSE:
         line->verbose = true;
+        return 0;
+    case OPTION_NO_PROMPT:
+        line->no_prompt = true;
         return 0;
     case OPTION_HELP:
         parser->help = true;
@@ -299,8 +304,13 @@ int options_reload(const struct command_line *line, struct config *out, char *er
     struct command_line copy = {.commands = line->commands};
     struct parser parser = {.line = &copy, .apply = true, .err = err, .err_size = err_size};
 
-    config_init(&copy.settings);
-    int error = config_find(&copy.settings, line->config_path, err, err_size);
+    int error = 0;
+    if (line->base != NULL && line->config_path == NULL) {
+        copy.settings = line->base->settings;
+    } else {
+        config_init(&copy.settings);
+        error = config_find(&copy.settings, line->config_path, err, err_size);
+    }
     if (error == 0) {
         error = pass(&parser, line->argc, line->argv);
     }

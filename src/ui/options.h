@@ -11,6 +11,7 @@ enum {
 }; /* operands of one command; the kernel's own limit is far higher */
 
 struct command_line;
+struct session_prompt;
 
 struct command {
     const char *name;
@@ -29,9 +30,12 @@ struct command_line {
     const char **words; /* operands */
     int count;
     const char *config_path, *output;
-    bool json, quiet, verbose, force;
+    bool json, quiet, verbose, force, no_prompt;
     int argc; /* as given, so that a reload can put the options on top of a new file */
     char **argv;
+    /* Of a line that was typed at a prompt; else NULL. */
+    const struct command_line *base; /* the one that the prompt began with: its settings hold */
+    struct session_prompt *prompt;
 };
 
 /* Parses line->argv with the table (line->commands, ended by a NULL name). line->words has room for

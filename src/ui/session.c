@@ -34,9 +34,23 @@ void session_say(const char *format, ...)
     fprintf(stderr, "p2p: %.*s\n", (int)buf.len, buf.ptr);
 }
 
+static void interrupt(struct session *session)
+{
+    if (session->interrupted) {
+        return;
+    }
+    session->interrupted = true;
+    if (session->on_interrupt != NULL) {
+        session->on_interrupt(session->interrupt_ctx);
+    } else {
+        session_end(session, P2P_EXIT_INTERRUPTED);
+    }
+}
+
 static void on_signal(void *ctx, unsigned events)
 {
     struct session *session = ctx;
+    struct session_prompt *prompt = session->line->prompt;
     enum plat_signal signal;
 
     (void)events;
@@ -44,17 +58,29 @@ static void on_signal(void *ctx, unsigned events)
         if (signal != PLAT_SIGNAL_INT && signal != PLAT_SIGNAL_TERM) {
             continue;
         }
-        plat_signals_reset();
-        if (session->on_interrupt != NULL) {
-            session->on_interrupt(session->interrupt_ctx);
-        } else {
-            session_end(session, P2P_EXIT_INTERRUPTED);
+        if (prompt != NULL) {
+            atomic_store(signal == PLAT_SIGNAL_INT ? &prompt->interrupt : &prompt->leave, true);
         }
+        plat_signals_reset();
+        interrupt(session);
+    }
+}
+
+/* Beside a role: it ends, or it was told to end this command. */
+static void on_wake(void *ctx, unsigned events)
+{
+    struct session *session = ctx;
+    struct session_prompt *prompt = session->line->prompt;
+
+    (void)events;
+    plat_wake_drain(prompt->wake);
+    if (atomic_load(&prompt->leave) || atomic_load(&prompt->interrupt)) {
+        interrupt(session);
     }
 }
 
 /* The node that runs for this share folder, or for the state folder that was named. */
-static bool find_local(struct session *session)
+static bool find_folder(struct session *session)
 {
     const struct config *settings = &session->line->settings;
     struct str state = config_text(settings, "node.state");
@@ -77,6 +103,21 @@ static bool find_local(struct session *session)
         }
     }
     return false;
+}
+
+static bool find_local(struct session *session)
+{
+    const struct session_prompt *prompt = session->line->prompt;
+
+    if (prompt != NULL && prompt->wake != NULL) {
+        session->local = prompt->local;
+        session->local_addr = prompt->address;
+        return true;
+    }
+    bool found = find_folder(session);
+    session->local_addr =
+        (struct plat_addr){.ip = {127, 0, 0, 1}, .port = session->local.port, .family = 4};
+    return found;
 }
 
 /* A peer's own index, from the peer's figures. */
@@ -112,14 +153,13 @@ static void ask_done(void *ctx, int result)
 static void ask_local_peer(struct session *session, struct ask *ask)
 {
     static const struct client_handlers handlers = {.on_line = ask_line, .on_done = ask_done};
-    struct plat_addr addr = {.ip = {127, 0, 0, 1}, .port = session->local.port, .family = 4};
     struct client_request request = {.method = HTTP_METHOD_GET,
                                      .target = STR("/v1/stats"),
                                      .timeout_ms = ASK_LOCAL_MS,
                                      .handlers = &handlers,
                                      .ctx = ask};
     int error = 0;
-    struct client *client = client_open(session->pool, &addr, &error);
+    struct client *client = client_open(session->pool, &session->local_addr, &error);
 
     if (client == NULL || client_send(client, &request) != 0) {
         return;
@@ -144,18 +184,42 @@ static void find_index(struct session *session, char *out, size_t size)
     if (ask.index[0] != 0) {
         text_copy(text_from(ask.index), out, size);
     } else {
-        bool serves = session->has_local && session->local.role != RECORD_ROLE_PEER;
-        snprintf(out, size, "127.0.0.1:%u", serves ? session->local.port : P2P_PORT_INDEX);
+        char serves[ADDR_TEXT_MAX] = "127.0.0.1";
+        if (session->has_local && session->local.role != RECORD_ROLE_PEER) {
+            addr_format(&session->local_addr, serves);
+        }
+        text_copy(text_from(serves), out, size);
     }
+}
+
+/* Beside a role the signals are the role's, and its setting of memory is for itself. */
+static bool is_beside(const struct session *session)
+{
+    return session->line->prompt != NULL && session->line->prompt->wake != NULL;
+}
+
+static int watch_for_end(struct session *session)
+{
+    int signals = -1;
+    int error = 0;
+
+    if (is_beside(session)) {
+        session->signals =
+            (struct loop_fd){session->line->prompt->wake->read_fd, PLAT_READABLE, on_wake, session};
+    } else {
+        error = plat_signals_open(&signals);
+        session->signals = (struct loop_fd){signals, PLAT_READABLE, on_signal, session};
+    }
+    return error != 0 ? error : loop_add_fd(session->loop, &session->signals);
 }
 
 static int set_up(struct session *session)
 {
     size_t memory = (size_t)config_number(&session->line->settings, "node.memory");
-    int signals = -1;
-    int error = arena_init(&session->arena, memory != 0 ? memory : P2P_MEMORY_COMMAND);
+    int error = arena_init(&session->arena,
+                           memory != 0 && !is_beside(session) ? memory : P2P_MEMORY_COMMAND);
 
-    if (error == 0) {
+    if (error == 0 && session->line->prompt == NULL) {
         error = hash_seed();
     }
     if (error == 0) {
@@ -174,14 +238,7 @@ static int set_up(struct session *session)
     if (error == 0) {
         error = worker_start(&session->background);
     }
-    if (error == 0) {
-        error = plat_signals_open(&signals);
-    }
-    if (error == 0) {
-        session->signals = (struct loop_fd){signals, PLAT_READABLE, on_signal, session};
-        error = loop_add_fd(session->loop, &session->signals);
-    }
-    return error;
+    return error != 0 ? error : watch_for_end(session);
 }
 
 int session_open(struct session *session, const struct command_line *line)
@@ -191,13 +248,18 @@ int session_open(struct session *session, const struct command_line *line)
     memset(session, 0, sizeof *session);
     session->line = line;
     session->signals.fd = -1;
-    log_open(2, line->verbose ? LOG_DEBUG : LOG_WARN);
+    if (line->prompt == NULL) {
+        log_open(2, line->verbose ? LOG_DEBUG : LOG_WARN);
+    }
     int error = set_up(session);
     if (error != 0) {
         session_say("cannot start: %s; give more with --memory", log_error(error));
         return P2P_EXIT_FAILED;
     }
     find_index(session, indexes, sizeof indexes);
+    if (session->interrupted) {
+        return P2P_EXIT_INTERRUPTED;
+    }
     if (directory_fault(text_from(indexes), fault, sizeof fault) != NULL) {
         session_say("%s", fault);
         return P2P_EXIT_USAGE;
@@ -233,6 +295,15 @@ void session_close(struct session *session)
         directory_close(session->directory);
     }
     worker_stop(&session->background);
+    if (session->background.loop != NULL) {
+        loop_close(session->background.loop);
+    }
+    if (session->pool != NULL) {
+        client_pool_close(session->pool);
+    }
+    if (session->loop != NULL) {
+        loop_close(session->loop);
+    }
     arena_free(&session->arena);
 }
 

@@ -8,6 +8,20 @@
 #include "node/identity.h"
 #include "ui/options.h"
 
+#include <stdatomic.h>
+
+/* The prompt that runs commands one after the other in one process; what is said of the process
+ * once (log, hash key) it has seen to. */
+struct session_prompt {
+    atomic_bool leave, interrupt; /* the prompt, or the command that runs, is to end */
+    atomic_bool busy;             /* a command runs */
+    /* Beside a role, which has the signals: woken after one of the two was set. Else NULL. */
+    struct plat_wake *wake;
+    struct identity_local local; /* beside a role: its node, and where it is reached */
+    struct plat_addr address;
+    int status; /* of the last command */
+};
+
 struct session {
     const struct command_line *line;
     struct arena arena;
@@ -19,6 +33,8 @@ struct session {
     struct loop_fd signals;
     bool has_local; /* a node runs for this folder */
     struct identity_local local;
+    struct plat_addr local_addr; /* its port, from this machine */
+    bool interrupted;
     void (*on_interrupt)(void *ctx); /* Ctrl-C: clean up, then session_end; NULL: end at once */
     void *interrupt_ctx;
     int status;
@@ -30,6 +46,7 @@ int session_open(struct session *session, const struct command_line *line);
 /* Runs the loop until session_end; the exit status. */
 int session_run(struct session *session);
 void session_end(struct session *session, int status);
+/* Closes all, connections that are still open too; another one can be opened then. */
 void session_close(struct session *session);
 
 /* "p2p: …" on stderr, one line; control bytes are shown escaped. */

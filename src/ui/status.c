@@ -146,14 +146,15 @@ static int ask(struct status *status)
         status->call.request = request;
         return directory_send(session->directory, &status->call);
     }
-    struct plat_addr addr = {.ip = {127, 0, 0, 1}, .port = session->local.port, .family = 4};
-    status->client = client_open(session->pool, &addr, &error);
+    status->client = client_open(session->pool, &session->local_addr, &error);
     return status->client != NULL ? client_send(status->client, &request) : error;
 }
 
 int status_run(struct command_line *line)
 {
     static struct status status;
+
+    memset(&status, 0, sizeof status);
     int end = session_open(&status.session, line);
 
     if (end == 0) {
