@@ -5,6 +5,8 @@
 #include "platform/plat.h"
 #include "ui/files.h"
 #include "ui/get.h"
+#include "ui/refresh.h"
+#include "ui/shell.h"
 #include "ui/status.h"
 
 #include <stdio.h>
@@ -48,6 +50,15 @@ static const struct command commands[] = {
     {"status", status_run, "", 0, 0, "figures of this machine's node, or of the index",
      "Shows the figures of the node that runs for this folder, else of the index.\n",
      "p2p status -i 10.0.0.5"},
+    {"refresh", refresh_run, "[NAME]", 0, 1, "the copies of others' files here, and their state",
+     "Names the copies of other nodes' files that this machine's node holds, or that of NAME.\n",
+     "p2p refresh"},
+    {"shell", shell_run, "", 0, 0, "a prompt for these commands, and wait and exit",
+     "Reads commands, one a line, with quotes as in a shell: with line editing on a terminal, as\n"
+     "plain lines from a pipe or a file. A wrong line says what is wrong, and the next one is "
+     "read.\n"
+     "The exit status is that of the last command.\n",
+     "printf 'wait\\nlist\\n' | p2p shell"},
     {"help", help_run, "[COMMAND]", 0, 1, "this help, or that of a command",
      "Prints what the program, or one of its commands, can do.\n", "p2p help get"},
     {"version", version_run, "", 0, 0, "the version", "Prints the version.\n", NULL},

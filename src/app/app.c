@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/plat.h"
+#include "ui/prompt.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { APP_BACKLOG = 511 }; /* a whole fleet that joins at once */
 
@@ -218,6 +220,9 @@ static void leave(struct app *app)
         return;
     }
     app->leaving = true;
+    if (app->options->prompt != NULL) {
+        prompt_leave(app->options->prompt);
+    }
     plat_signals_reset();
     log_line(LOG_INFO, "node", "stopping");
     if (app->peer != NULL) {
@@ -254,6 +259,17 @@ static void read_settings_again(struct app *app)
     }
 }
 
+/* Ctrl-C while a command of the prompt runs is for the command. */
+static bool is_for_prompt(const struct app *app, enum plat_signal signal)
+{
+    struct prompt *prompt = app->options->prompt;
+
+    if (prompt != NULL && signal == PLAT_SIGNAL_WINCH) {
+        prompt_redraw(prompt);
+    }
+    return prompt != NULL && signal == PLAT_SIGNAL_INT && prompt_interrupt(prompt);
+}
+
 static void on_signal(void *ctx, unsigned events)
 {
     struct app *app = ctx;
@@ -261,6 +277,9 @@ static void on_signal(void *ctx, unsigned events)
 
     (void)events;
     while ((signal = plat_signal_next()) != PLAT_SIGNAL_NONE) {
+        if (is_for_prompt(app, signal)) {
+            continue;
+        }
         if (signal == PLAT_SIGNAL_INT || signal == PLAT_SIGNAL_TERM) {
             leave(app);
         } else if (signal == PLAT_SIGNAL_HUP && app->on_terminal && !plat_is_terminal(1)) {
@@ -300,6 +319,36 @@ static int open_all(struct app *app)
     return error != 0 ? cannot_start(app, error) : 0;
 }
 
+static void on_prompt_left(void *ctx)
+{
+    leave(ctx);
+}
+
+/* On the prompt's thread. */
+static void prompt_left(void *ctx)
+{
+    struct app *app = ctx;
+
+    loop_post(app->loop, &app->prompt_left);
+}
+
+static void start_prompt(struct app *app)
+{
+    struct prompt_node node = {
+        .local = {.pid = plat_pid(), .port = app->address.port, .role = app->options->role},
+        .address = place_reachable(&app->address),
+        .left = prompt_left,
+        .ctx = app};
+
+    memcpy(node.local.control, app->identity.control, sizeof node.local.control);
+    node.local.has_control = true;
+    app->prompt_left = (struct loop_post){.run = on_prompt_left, .ctx = app};
+    int error = prompt_start(app->options->prompt, &node);
+    if (error != 0) {
+        log_line(LOG_WARN, "node", "no prompt: %s", log_error(error));
+    }
+}
+
 static int run(struct app *app)
 {
     say_identity(app, identity_publish(&app->identity, app->address.port, app->options->role));
@@ -309,7 +358,13 @@ static int run(struct app *app)
     if (error != 0) {
         return cannot_start(app, error);
     }
+    if (app->options->prompt != NULL) {
+        start_prompt(app);
+    }
     loop_run(app->loop);
+    if (app->options->prompt != NULL) {
+        prompt_stop(app->options->prompt);
+    }
     return P2P_EXIT_OK;
 }
 

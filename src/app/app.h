@@ -7,6 +7,8 @@
 #include "base/config.h"
 #include "wire/record.h"
 
+struct prompt;
+
 struct app_options {
     enum record_role role;
     const char *folder; /* of the share, NULL: as in the settings */
@@ -15,6 +17,7 @@ struct app_options {
     /* The settings anew, with the options on top; as config_find. */
     int (*reload)(void *ctx, struct config *out, char *err, size_t err_size);
     void *ctx;
+    struct prompt *prompt; /* initialised: reads commands while the role runs; NULL: none does */
 };
 
 /* Runs until SIGINT or SIGTERM. An exit status; what went wrong is one line in err (empty after a

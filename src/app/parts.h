@@ -22,6 +22,7 @@ struct app {
     struct plat_addr address;    /* where it listens */
     int listener;                /* until the server has it */
     struct loop *loop;
+    struct loop_post prompt_left;
     struct loop_fd signals;
     struct server *server;
     struct client_pool *pool;

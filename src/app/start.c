@@ -4,6 +4,7 @@
 #include "app/start.h"
 
 #include "app/app.h"
+#include "ui/prompt.h"
 #include "ui/session.h"
 
 static int read_again(void *ctx, struct config *out, char *err, size_t err_size)
@@ -13,13 +14,16 @@ static int read_again(void *ctx, struct config *out, char *err, size_t err_size)
 
 static int run_role(struct command_line *line, enum record_role role)
 {
+    static struct prompt prompt;
     char err[1024] = "";
+    bool has_prompt = role != RECORD_ROLE_INDEX && prompt_init(&prompt, line);
     struct app_options options = {.role = role,
                                   .folder = line->count > 0 ? line->words[0] : NULL,
                                   .verbose = line->verbose,
                                   .quiet = line->quiet,
                                   .reload = read_again,
-                                  .ctx = line};
+                                  .ctx = line,
+                                  .prompt = has_prompt ? &prompt : NULL};
     int status = app_run(&line->settings, &options, err, sizeof err);
 
     if (err[0] != 0) {

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* A terminal with a line that is being typed, and with lines of the log that come in between: they
+ * go above it. While no line is read the terminal is as it was found, for the commands that run.
+ * Thread of the prompt; the log's lines come from any. */
+#ifndef TERMINAL_H
+#define TERMINAL_H
+
+#include "base/log.h"
+#include "platform/plat.h"
+#include "ui/edit.h"
+
+enum { TERMINAL_ROW_MAX = 4096 }; /* bytes that show a row */
+
+struct terminal {
+    struct edit edit; /* edit.line is the line that was read */
+    struct str prompt;
+    struct log_sink sink;
+    int out; /* does not block */
+    bool entered;
+    char keys[1024]; /* that came and were not looked at yet */
+    size_t keys_at, keys_end;
+    struct plat_mutex lock; /* of what follows, and of writing */
+    bool shown, torn;       /* the row is on the terminal; some of its bytes were not taken */
+    char row[TERMINAL_ROW_MAX];
+    size_t row_len;
+};
+
+/* Standard input and output are the terminal. It stays where it is, and has the log from now on. */
+void terminal_open(struct terminal *terminal, struct str prompt);
+/* Takes the line off the terminal, which is as it was found then. */
+void terminal_close(struct terminal *terminal);
+
+enum terminal_result { TERMINAL_LINE, TERMINAL_LEAVE, TERMINAL_WOKEN };
+/* Reads on until a line is whole, the person wants to leave (or the terminal is gone), or wake_fd
+ * is readable; what was typed so far stays then. In the background it waits. */
+enum terminal_result terminal_read(struct terminal *terminal, int wake_fd);
+
+/* True when a prompt makes sense: both are terminals, and this process is in the foreground. */
+bool terminal_is_there(void);
+
+#endif
