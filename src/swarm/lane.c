@@ -176,6 +176,14 @@ static bool is_as_expected(const struct lane_job *job)
     return memcmp(job->end, job->expected, sizeof job->end) == 0;
 }
 
+static int keep(struct lane *lane, struct lane_job *job, const struct lane_slot *slot)
+{
+    const struct lane_config *config = &lane->config;
+
+    return config->keep != NULL ? config->keep(config->ctx, job, slot->bytes)
+                                : plat_pwrite(config->file, slot->bytes, slot->fill, job->offset);
+}
+
 /* A whole piece that was hashed: written if it is right. */
 static void finish_whole(struct lane *lane, struct lane_slot *slot)
 {
@@ -184,7 +192,7 @@ static void finish_whole(struct lane *lane, struct lane_slot *slot)
 
     end_digest(job);
     if (is_as_expected(job)) {
-        error = plat_pwrite(lane->config.file, slot->bytes, slot->fill, job->offset);
+        error = keep(lane, job, slot);
     }
     give_slot(lane->config.crew, slot);
     send_home(lane, job, error);
@@ -241,13 +249,14 @@ static void fail(struct lane *lane, int error)
     }
     while (lane->first != NULL) {
         send_home(lane, lane->first, error);
+        error = -P2P_ECLOSED;
     }
 }
 
 static bool is_right_range(const struct lane_job *job, const struct http_head *head)
 {
     int64_t first, length, size;
-    int64_t whole = job->lane->config.size;
+    int64_t whole = job->content != NULL ? job->length : job->lane->config.size;
 
     if (head->body_length != job->length) {
         return false;
@@ -390,12 +399,22 @@ static void on_idle_close(void *ctx)
     lane->client = NULL;
 }
 
+static void put_range(const struct lane *lane, const struct lane_job *job, struct buf *buf)
+{
+    buf_put_text(buf, "Range: bytes=");
+    buf_put_i64(buf, job->offset);
+    buf_put_char(buf, '-');
+    buf_put_i64(buf, job->offset + job->length - 1);
+    buf_put_text(buf, "\r\n");
+    buf_put_text(buf, lane->headers);
+}
+
 static int request(struct lane *lane, struct lane_job *job)
 {
     static const struct client_handlers handlers = {
         .on_head = on_head, .sink = sink, .on_body = on_body, .on_done = on_done};
-    char lines[320];
-    struct buf buf = buf_on(lines, sizeof lines);
+    char lines[320], path[96];
+    struct buf buf = buf_on(lines, sizeof lines), target = buf_on(path, sizeof path);
     int error = 0;
 
     if (lane->client == NULL) {
@@ -405,14 +424,15 @@ static int request(struct lane *lane, struct lane_job *job)
         }
         client_on_idle_close(lane->client, on_idle_close, lane);
     }
-    buf_put_text(&buf, "Range: bytes=");
-    buf_put_i64(&buf, job->offset);
-    buf_put_char(&buf, '-');
-    buf_put_i64(&buf, job->offset + job->length - 1);
-    buf_put_text(&buf, "\r\n");
-    buf_put_text(&buf, lane->headers);
+    if (job->content != NULL) {
+        buf_put_text(&target, "/v1/content/");
+        buf_put_hex(&target, job->content, P2P_SHA256_SIZE);
+    } else {
+        put_range(lane, job, &buf);
+    }
     struct client_request request = {.method = HTTP_METHOD_GET,
-                                     .target = text_from(lane->target),
+                                     .target = job->content != NULL ? buf_str(&target)
+                                                                    : text_from(lane->target),
                                      .headers = buf_str(&buf),
                                      .timeout_ms = LANE_HEAD_MS,
                                      .handlers = &handlers,

@@ -26,6 +26,9 @@ int lane_crew_add(struct lane_crew *crew, struct arena *arena, int big);
 
 /* One piece to fetch. The owner fills the first block and lends the job until on_result. */
 struct lane_job {
+    /* The name (SHA-256) of another content than the lane's, to be fetched whole; NULL: a piece of
+     * the lane's. */
+    const uint8_t *content;
     int64_t offset;  /* of the piece in the content */
     uint32_t length; /* not 0 */
     bool last;       /* the piece that ends the content: its end is the digest, with the padding */
@@ -34,7 +37,7 @@ struct lane_job {
     /* the result: 0: the bytes came, end says where they led, and they are written if it is as
      * expected; -P2P_EBUSY: ask again after retry_ms; -P2P_ENOTFOUND: it has not got that;
      * -P2P_EPROTO: a wrong answer; -P2P_ENOSPC, -P2P_EIO: our disk; -P2P_ECLOSED and the like: the
-     * connection, and all jobs behind this one fail alike */
+     * connection, and all jobs behind this one come back with -P2P_ECLOSED */
     int result, retry_ms;
     uint8_t end[P2P_SHA256_SIZE];
     uint32_t received; /* bytes */
@@ -51,10 +54,13 @@ struct lane_config {
     struct lane_crew *crew;
     struct loop *home;
     struct plat_addr addr;
-    struct str target;  /* "/v1/content/HEX" */
+    struct str target;  /* "/v1/content/HEX"; empty when each job names its content */
     struct str headers; /* whole lines for each request, such as P2P-Chain; at most 120 bytes */
     int64_t size;       /* of the content */
     int file;           /* where pieces go, by offset; stays the owner's */
+    /* Instead of the file: takes the bytes of a piece that is right, on the worker. 0, or what the
+     * job's result becomes. NULL: the file. */
+    int (*keep)(void *ctx, struct lane_job *job, const void *bytes);
     void (*on_result)(void *ctx,
                       struct lane_job *job); /* on the home loop, in the order of fetching */
     void (*on_closed)(void *ctx); /* on the home loop: nothing of the lane is in use any more */
