@@ -98,6 +98,7 @@ void alive_line(struct exchange *exchange, void *context, struct str line)
     if (record_read_alive(&role->reader, line, &alive)) {
         role_refuse(role, exchange, 400, role->reader.fault,
                     "send {\"epoch\",\"seq\",\"uploads\",\"rate\",\"slots\"}");
+        member_let_go(role, exchange);
         return;
     }
     struct catalog_node *node = catalog_find_node(role->catalog, &id);

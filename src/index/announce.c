@@ -64,7 +64,7 @@ static uint32_t announce_count_from(struct index_role *role, const struct plat_a
     return count;
 }
 
-static void announce_begin(struct exchange *exchange, struct index_role *role, bool is_join)
+static void announce_take(struct exchange *exchange, struct index_role *role, bool is_join)
 {
     struct record_id id;
     if (!role_bearer(role, exchange, &id))
@@ -89,12 +89,14 @@ static void announce_begin(struct exchange *exchange, struct index_role *role, b
 
 void announce_begin_join(struct exchange *exchange, void *role)
 {
-    announce_begin(exchange, role, true);
+    announce_take(exchange, role, true);
+    member_let_go(role, exchange);
 }
 
 void announce_begin_update(struct exchange *exchange, void *role)
 {
-    announce_begin(exchange, role, false);
+    announce_take(exchange, role, false);
+    member_let_go(role, exchange);
 }
 
 /* The transaction is still this one's: a leave, a loss or a newer join may have ended it. */
@@ -327,8 +329,11 @@ static int announce_ask_first_user(struct announce *a)
 static void announce_supersede(struct index_role *role, struct catalog_node *node)
 {
     struct announce *old = node ? member_of(role, node)->announce : NULL;
-    if (old && old->state != ANNOUNCE_COMMITTING)
-        announce_refuse(old, 503, "a newer announce of this node came", "join again");
+    struct exchange *exchange = old ? old->exchange : NULL;
+    if (!old || old->state == ANNOUNCE_COMMITTING)
+        return;
+    announce_refuse(old, 503, "a newer announce of this node came", "join again");
+    member_let_go(role, exchange);
 }
 
 static void announce_take_claims(struct announce *a, const struct record_join *join)
@@ -483,10 +488,9 @@ static void announce_apply(struct announce *a, struct str line)
     }
 }
 
-void announce_line(struct exchange *exchange, void *context, struct str line)
+void announce_line(struct exchange *exchange, void *role, struct str line)
 {
     struct announce *a = exchange->user;
-    (void)context;
     if (!a)
         return;
     if (a->state == ANNOUNCE_LINES)
@@ -495,6 +499,7 @@ void announce_line(struct exchange *exchange, void *context, struct str line)
         announce_first_join(a, line);
     else if (a->state == ANNOUNCE_FIRST)
         announce_first_update(a, line);
+    member_let_go(role, exchange);
 }
 
 static void announce_end_ignored(struct announce *a)

@@ -42,6 +42,7 @@ void leave_line(struct exchange *exchange, void *context, struct str line)
         return;
     if (record_read_seq(&role->reader, line, &epoch, &seq)) {
         role_refuse(role, exchange, 400, role->reader.fault, "send {\"epoch\",\"seq\"}");
+        member_let_go(role, exchange);
         return;
     }
     struct catalog_node *node = catalog_find_node(role->catalog, &id);

@@ -257,7 +257,8 @@ static void member_check_source(struct index_role *role, struct catalog_node *no
         return;
     node->reachable = result == 0;
     member->checked_ms = loop_now_ms(role->config.loop);
-    if (member->dropped_ms == 0 || member->links > 0 || node->state == RECORD_LEFT)
+    bool speaks = member->links > 0 || node->open;
+    if (member->dropped_ms == 0 || speaks || node->state == RECORD_LEFT)
         return;
     enum lease_verdict verdict = lease_after_drop(result, was_reachable);
     if (verdict == LEASE_LOST)
@@ -382,6 +383,18 @@ void member_attach(struct index_role *role, struct catalog_node *node, struct ex
     member->links++;
     member->dropped_ms = 0;
     member->answered = false;
+}
+
+void member_let_go(struct index_role *role, struct exchange *exchange)
+{
+    struct member_link *link = exchange->ticket;
+    if (!link || !exchange_is_answered(exchange))
+        return;
+    struct catalog_node *node = member_node(role, link->slot, link->generation);
+    exchange->ticket = NULL;
+    pool_give(&role->links, pool_slot(&role->links, link));
+    if (node)
+        member_of(role, node)->links--;
 }
 
 void member_detach(struct index_role *role, void *ticket)

@@ -33,6 +33,9 @@ struct member *member_of(struct index_role *role, struct catalog_node *node);
 void member_attach(struct index_role *role, struct catalog_node *node, struct exchange *exchange);
 /* A connection with this ticket is gone. The last one of a node: it is connected back to. */
 void member_detach(struct index_role *role, void *ticket);
+/* The request was refused before its body was read, so that the server closes the connection: that
+ * tells nothing of the node. Does nothing when it was not answered. */
+void member_let_go(struct index_role *role, struct exchange *exchange);
 /* The node has a membership connection other than that of the exchange. */
 bool member_has_other(struct index_role *role, struct catalog_node *node,
                       const struct exchange *exchange);

@@ -424,6 +424,47 @@ static void own_retry_is_no_second_user(void **state)
     node_close(&b);
 }
 
+/* The index closes a connection on which it refused a body half way. That it did so itself says
+ * nothing of the node. */
+static void refusal_is_no_drop(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        const char *path, *body;
+    } rows[] = {
+        {"/v1/join", "hello\n"},
+        {"/v1/join", "{\"v\":1,\"epoch\":1,\"seq\":2,\"port\":9,\"name\":\"n\",\"role\":\"peer\","
+                     "\"addresses\":[]}\nhello\n"},
+        {"/v1/join", "{\"v\":1,\"epoch\":1,\"seq\":0,\"port\":9,\"name\":\"n\",\"role\":\"peer\","
+                     "\"addresses\":[]}\n" OFFER_B("b")},
+        {"/v1/update", "hello\n"},
+        {"/v1/alive", "hello\n"},
+        {"/v1/leave", "hello\n"},
+    };
+    node_open(&a, world, 'a', world_dead_port());
+    assert_int_equal(node_join(&a, 1, 1, OFFER_A("a.bin")), 200);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        node_post_begin(&a, rows[i].path, rows[i].body, strlen(rows[i].body) + 10);
+        raw_answer(&a.raw, &a.answer, false);
+        assert_in_range(a.answer.status, 400, 409);
+        raw_until_closed(&a.raw);
+        node_close(&a);
+        rig_until_connections(&world->rig, 0);
+        world_ask(world, "/v1/sources/" SHA_A, &answer);
+        if (!answer_has(&answer, "\"node\""))
+            fail_msg("row %zu: the node is gone", i);
+        raw_open(&a.raw, &world->rig);
+        node_alive_begin(&a, 1, 1);
+        node_post_begin(&a, "/v1/update", "{\"epoch\":1,\"seq\":1}\n", 20);
+        raw_answer(&a.raw, &a.answer, false);
+        assert_int_equal(a.answer.status, 200);
+        raw_answer(&a.raw, &a.answer, false);
+        assert_int_equal(a.answer.status, 200);
+    }
+    node_close(&a);
+    world_until(world, "/v1/sources/" SHA_A, "\"node\"", false);
+}
+
 /* A join whose body never ends gives way to the node's next try. */
 static void newer_join_takes_over(void **state)
 {
@@ -576,6 +617,7 @@ int main(void)
         ROW(tombstones_end),
         ROW(second_user_of_a_living_id),
         ROW(own_retry_is_no_second_user),
+        ROW(refusal_is_no_drop),
         ROW(newer_join_takes_over),
         ROW(claims_are_checked),
         ROW(out_of_reach_is_told),
