@@ -93,6 +93,25 @@ class Server(ThreadingHTTPServer):
         assert not self.faults, "\n".join(self.faults)
 
 
+class Resident(Member):
+    """A member who answers when the index connects back, so that a dropped connection is forgiven."""
+
+    sha = None
+
+    def __init__(self, index, name="resident", token=None):
+        self.requests = []
+        self.server = Server(("127.0.0.1", 0), Handler)
+        super().__init__(index, name, self.server.server_address[1], token)
+        self.server.holder, self.server.node_id = self, self.id
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.server.stop()
+        super().close()
+        self.thread.join(5)
+
+
 class Holder:
     """Offers one content. data: what it has; sha, size: what it says; states: the chain it gives
     out."""

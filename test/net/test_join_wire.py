@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from holder import Holder
+from holder import Holder, Resident
 from rawhttp import Link, ask
 from wire import JSON, Member, content, del_line, ndjson, offer, put_line
 
@@ -20,7 +20,7 @@ def index(module_fleet):
 @pytest.fixture
 def member(index, request):
     """A node with a name and paths of its own."""
-    with Member(index, name=re.sub(r"\W", "-", request.node.name)[:60]) as node:
+    with Resident(index, name=re.sub(r"\W", "-", request.node.name)[:60]) as node:
         yield node
 
 

@@ -9,9 +9,9 @@ import socket
 import pytest
 
 import chains
-from holder import FakeIndex, Holder
+from holder import FakeIndex, Holder, Resident
 from rawhttp import Closed, Link
-from wire import Member, del_line, ndjson, offer, put_line
+from wire import del_line, ndjson, offer, put_line
 
 BAD = [
     "",
@@ -99,7 +99,7 @@ def refused(reply):
 
 @pytest.mark.parametrize("name", BAD, ids=lambda n: repr(n)[:24])
 def test_bad_names_are_refused(index, name):
-    with Member(index) as member:
+    with Resident(index) as member:
         reply = member.join(offer(name), offer("good"))
         assert refused(reply), reply
         assert offered(index, member) <= {"good"}
@@ -115,7 +115,7 @@ def test_bad_names_are_refused(index, name):
 
 @pytest.mark.parametrize("raw", BAD_RAW, ids=repr)
 def test_names_that_are_no_text_are_refused(index, raw):
-    with Member(index) as member:
+    with Resident(index) as member:
         line = ndjson(offer("PATH"))[:-1].replace(b'"PATH"', raw)
         assert refused(member.join(line, offer("good")))
         assert offered(index, member) <= {"good"}
@@ -123,14 +123,14 @@ def test_names_that_are_no_text_are_refused(index, raw):
 
 def test_good_names_come_back_as_they_were(index):
     names = [name for name in GOOD if not any(part.startswith(".") for part in name.split("/"))]
-    with Member(index) as member:
+    with Resident(index) as member:
         assert member.joined(*map(offer, names))["accepted"] == len(names)
         assert offered(index, member) == set(names)
 
 
 @pytest.mark.parametrize("name", ["...", ".../a", "a/.../b", "..a"])
 def test_dots_in_front_are_hidden(index, name):
-    with Member(index) as member:
+    with Resident(index) as member:
         assert refused(member.join(offer(name)))
 
 
