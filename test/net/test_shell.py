@@ -124,7 +124,11 @@ def test_wait_and_refresh_ask_the_local_node(fleet):
         assert code == 1 and out == "" and "-s" in err
 
 
-@pytest.mark.parametrize("line", [b"x" * 5000 + b"\n", b"li\0st\n", b"list '" + b"x" * 4090])
+@pytest.mark.parametrize(
+    "line",
+    [b"x" * 5000 + b"\n", b"li\0st\n", b"list '" + b"x" * 4090],
+    ids=["long", "NUL", "open and long"],
+)
 def test_lines_that_are_none(fleet, line):
     code, out, err = piped(fleet, line)
     assert code == 2 and out == "" and len(err.splitlines()) == 1, err
