@@ -6,6 +6,7 @@
 
 #include "catalog/nodes.h"
 #include "catalog/offers.h"
+#include "catalog/relay.h"
 
 #include <string.h>
 
@@ -16,16 +17,22 @@ enum {
 static void catalog_tell(const struct catalog *catalog, const struct tables_node *node,
                          enum catalog_event event, const struct record_offer *offer)
 {
+    uint32_t left = node->count[TABLES_PENDINGS] + node->count[TABLES_OLD];
     struct catalog_change change = {.event = event,
                                     .node = &node->pub,
                                     .epoch = node->next.epoch,
                                     .seq = node->next.seq,
-                                    .offer = offer};
+                                    .offer = offer,
+                                    .nth = node->next.told,
+                                    .refused = node->next.refused,
+                                    .join = node->phase == TABLES_COMMIT_JOIN,
+                                    .last = left == (event == CATALOG_DEL),
+                                    .back = event == CATALOG_JOINED && node->next.back};
     if (catalog->on_change)
         catalog->on_change(catalog->change_ctx, &change);
 }
 
-static void catalog_tell_offer(const struct catalog *catalog, const struct tables_node *node,
+static void catalog_tell_offer(const struct catalog *catalog, struct tables_node *node,
                                enum catalog_event event, uint32_t offer)
 {
     struct record_offer record;
@@ -36,6 +43,7 @@ static void catalog_tell_offer(const struct catalog *catalog, const struct table
     if (event == CATALOG_DEL)
         record = (struct record_offer){.path = record.path};
     catalog_tell(catalog, node, event, &record);
+    node->next.told++;
 }
 
 static void catalog_set_phase(struct tables_node *node, enum tables_phase phase)
@@ -94,7 +102,8 @@ int catalog_update_begin(struct catalog *catalog, struct catalog_node *pub, uint
         return -P2P_EGAP;
     node->next.epoch = epoch;
     node->next.seq = seq;
-    node->next.refused = 0;
+    node->next.refused = node->next.told = 0;
+    node->next.relayed = node->next.described = node->next.back = false;
     node->guess = 0;
     catalog_set_phase(node, TABLES_UPDATE);
     return 0;
@@ -229,7 +238,8 @@ int catalog_apply(struct catalog *catalog, struct catalog_node *pub,
     if (!pub->open)
         return -P2P_ECLOSED;
     bool del = change->op == RECORD_DEL;
-    if (!catalog_good(change) || (del && node->phase == TABLES_JOIN))
+    bool may_del = node->phase == TABLES_UPDATE || node->next.relayed;
+    if (!catalog_good(change) || (del && !may_del))
         return -P2P_EINVAL;
     if (!del)
         return catalog_apply_put(catalog, node, &change->offer);
@@ -257,14 +267,15 @@ static void catalog_finish(struct catalog *catalog, struct tables_node *node)
     pub->seq = node->next.seq;
     pub->refused = node->next.refused;
     pub->incomplete = pub->refused > 0 || (pub->incomplete && !join);
-    if (join) {
+    bool described = join || node->next.described;
+    if (described) {
         pub->role = node->next.role;
         pub->port = node->next.port;
         pub->name_len = node->next.name_len;
         memcpy(pub->name, node->next.name, sizeof(pub->name));
     }
     catalog_set_phase(node, TABLES_IDLE);
-    catalog_tell(catalog, node, join ? CATALOG_JOINED : CATALOG_UPDATED, NULL);
+    catalog_tell(catalog, node, described ? CATALOG_JOINED : CATALOG_UPDATED, NULL);
 }
 
 static void catalog_work_commit(struct catalog *catalog, struct tables_node *node, uint32_t *work)
@@ -361,6 +372,7 @@ int catalog_commit(struct catalog *catalog, struct catalog_node *pub, uint32_t m
 {
     struct tables_node *node = tables_of(pub);
     if (pub->open) {
+        node->next.back = pub->lost && catalog_order(pub, node->next.epoch, node->next.seq) == 0;
         if (pub->state == RECORD_LEFT)
             nodes_raise(catalog, pub->slot);
         if (pub->state == RECORD_HEARSAY)
@@ -404,6 +416,7 @@ static void catalog_bury(struct catalog *catalog, struct tables_node *node, bool
     node->pub.left_ms = now_ms;
     node->next.epoch = node->pub.epoch;
     node->next.seq = node->pub.seq;
+    node->next.told = 0;
     catalog_tell(catalog, node, lost ? CATALOG_LOST : CATALOG_LEFT, NULL);
     catalog_drop(catalog, node);
     catalog_begin_work(catalog, node, CATALOG_SLICE);

@@ -2,7 +2,7 @@
 /* Who offers what: nodes, and the offers that nodes make, in tables of fixed size. A node's offers
  * change only in transactions: a join (its whole state) or an update (differences), line by line,
  * then all at once or not at all. No socket, no clock, no JSON. Look-ups: catalog/lookup.h,
- * search.h, list.h. Loop thread. */
+ * search.h, list.h; what one index tells another: relay.h, feed.h, snapshot.h. Loop thread. */
 #ifndef CATALOG_H
 #define CATALOG_H
 
@@ -48,27 +48,8 @@ struct catalog_node {
     uint32_t mark; /* for the caller's lists; zero in a new node */
 };
 
-/* What entered the directory. The handler must not change the catalog. */
-enum catalog_event {
-    CATALOG_PUT,     /* a new or changed offer */
-    CATALOG_DEL,     /* only offer->path is set */
-    CATALOG_JOINED,  /* the join is whole; its differences came before */
-    CATALOG_UPDATED, /* the same for an update */
-    CATALOG_LEFT,    /* the node said so: all its offers are gone, no DEL for each */
-    CATALOG_LOST     /* the same for a node that was given up */
-};
-struct catalog_change {
-    enum catalog_event event;
-    const struct catalog_node *node;
-    uint64_t epoch, seq;              /* that the transaction leads to */
-    const struct record_offer *offer; /* PUT, DEL; else NULL. Only during the call */
-};
-
 /* Carves all tables out of at most bytes of the arena. 0 or -P2P_EFULL (too little to begin). */
 int catalog_init(struct catalog **out, struct arena *arena, size_t bytes);
-/* One handler; NULL for none. */
-void catalog_watch(struct catalog *catalog,
-                   void (*on_change)(void *ctx, const struct catalog_change *change), void *ctx);
 /* Offers of a node, living nodes of one source address (loopback is free) at most. 0: no limit. */
 void catalog_set_limits(struct catalog *catalog, uint32_t offers_per_node, uint32_t nodes_per_ip);
 struct catalog_budget catalog_budget(const struct catalog *catalog);

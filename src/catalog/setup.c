@@ -4,6 +4,7 @@
  * start. */
 #include "catalog/nodes.h"
 #include "catalog/offers.h"
+#include "catalog/relay.h"
 #include "catalog/search.h"
 
 #include "base/hash.h"

@@ -4,8 +4,8 @@
 #ifndef TABLES_H
 #define TABLES_H
 
-#include "catalog/catalog.h"
 #include "catalog/names.h"
+#include "catalog/relay.h"
 
 /* 64 bytes. A pending offer (of an open transaction) is in all lists but counts nowhere. */
 struct tables_offer {
@@ -56,9 +56,8 @@ enum tables_phase {
 enum tables_ring { TABLES_LIVE, TABLES_OLD, TABLES_PENDINGS, TABLES_DROPPED, TABLES_RINGS };
 
 struct tables_node {
-    uint32_t link, ip_link; /* of by_node, by_ip */
-    uint32_t busy_next;     /* queue of catalog_step */
-    uint32_t tomb_next, tomb_prev;
+    uint32_t link, ip_link;                           /* of by_node, by_ip */
+    uint32_t busy_next, tomb_next, tomb_prev;         /* busy: the queue of catalog_step */
     uint32_t ring[TABLES_RINGS], count[TABLES_RINGS]; /* first offer; how many */
     enum tables_phase phase;
     uint64_t mark;  /* 0 or TABLES_MARK */
@@ -67,7 +66,8 @@ struct tables_node {
     bool queued, taken;
     struct { /* what the open transaction leads to */
         uint64_t epoch, seq;
-        uint32_t refused;
+        uint32_t refused, told;        /* told: differences so far */
+        bool relayed, described, back; /* see relay.h */
         enum record_role role;
         uint16_t port;
         uint8_t name_len;

@@ -34,6 +34,10 @@ void about_node(const struct index_role *role, const struct catalog_node *node,
 void about_close(struct buf *buf, const struct reach_asker *asker, const struct told_node *node)
 {
     struct plat_addr address[P2P_ADDRESSES_MAX];
+    if (!asker) {
+        told_close(buf, node->address, node->address_count);
+        return;
+    }
     int count = reach_addresses(asker, node->address, node->address_count, address);
     told_close(buf, address, count);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes of the catalog become lines once; a reader's connection copies them from the ring when its
- * socket takes them. A reader is in one of three places: in rest (it has all), due (it is to be
+/* Changes of the catalog become lines once; a reader's connection copies them from the ring when
+ * its socket takes them. A reader is in one of three places: in rest (it has all), due (it is to be
  * woken, a few dozens a slice, so that thousands of readers do not stop the loop), or on its way
  * (its socket has the word). One whose place has left the ring is cut off. Readers of one node's
  * changes rest beside their node's hash and are passed over by all other lines. Loop thread. */
 #include "index/changes.h"
 
+#include "base/addr.h"
 #include "index/about.h"
 #include "index/member.h"
 
@@ -28,10 +29,9 @@ struct changes_list {
 struct reader {
     struct changes_list list; /* first */
     struct exchange *exchange;
-    struct reach_asker asker;
     struct feed_place place;
     struct record_id only;
-    bool filtered, resting;
+    bool filtered;
 };
 
 struct changes {
@@ -171,7 +171,6 @@ static void changes_wake_only(struct changes *changes, const struct record_id *n
         struct reader *reader = (struct reader *)(void *)at;
         at = at->next;
         if (record_id_equal(&reader->only, node)) {
-            reader->resting = false;
             (void)feed_find(&changes->role->lines, changes->role->lines.last - 1, &reader->place);
             list_add(&changes->due, &reader->list);
         }
@@ -292,7 +291,8 @@ static void changes_on(void *context, const struct catalog_change *change)
     else
         feed_append(&role->lines, &line);
     changes_told(role->changes, &change->node->id);
-    role->changed = true;
+    if (role->on_line)
+        role->on_line(role);
 }
 
 void changes_put_line(struct buf *buf, const struct feed_line *line,
@@ -303,8 +303,8 @@ void changes_put_line(struct buf *buf, const struct feed_line *line,
     buf_put(buf, text_first(line->text, line->gap));
     if (count > 0) {
         memcpy(address, line->extra.ptr, line->extra.len);
-        count = reach_addresses(asker, address, count, given);
-        record_put_addresses(buf, given, count);
+        int left = asker ? reach_addresses(asker, address, count, given) : count;
+        record_put_addresses(buf, asker ? given : address, left);
     }
     buf_put(buf, text_from_byte(line->text, line->gap));
     buf_put_char(buf, '\n');
@@ -314,7 +314,6 @@ void changes_put_line(struct buf *buf, const struct feed_line *line,
 
 static void changes_rest(struct changes *changes, struct reader *reader)
 {
-    reader->resting = true;
     list_add(reader->filtered ? changes_bucket(changes, &reader->only) : &changes->rest,
              &reader->list);
 }
@@ -323,12 +322,13 @@ static void changes_produce(struct exchange *exchange, void *context, struct buf
 {
     struct index_role *role = context;
     struct reader *reader = exchange->user;
+    struct reach_asker asker = role_asker(exchange);
     struct feed_line line;
     int result = 1;
     while (room->size - room->len >= P2P_LINE_MAX &&
            (result = feed_next(&role->lines, &reader->place, &line)) == 1) {
         if (!reader->filtered || record_id_equal(&reader->only, &line.node))
-            changes_put_line(room, &line, &reader->asker);
+            changes_put_line(room, &line, &asker);
     }
     if (result < 0)
         exchange_cut(exchange);
@@ -386,7 +386,6 @@ static void changes_open(struct exchange *exchange, struct index_role *role,
     struct reader *reader = pool_at(&changes->readers, slot);
     *reader = *wanted;
     reader->exchange = exchange;
-    reader->asker = role_asker(exchange);
     changes->filtered += reader->filtered;
     exchange->user = reader;
 }

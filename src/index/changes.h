@@ -13,6 +13,8 @@ struct changes;
 uint32_t changes_ring(size_t bytes);
 size_t changes_size(size_t bytes, uint32_t connections);
 int changes_init(struct index_role *role, struct arena *arena);
+/* From now on changes of role->catalog go into the feed. */
+void changes_watch(struct index_role *role);
 void changes_close(struct index_role *role);
 /* While the directory is read from the disk nothing goes into the feed; afterwards its readers are
  * told that they have missed something. */
@@ -21,7 +23,7 @@ void changes_mute(struct index_role *role, bool mute);
 enum { CHANGES_AT_MAX = 2 * ROLE_FEED_SIZE + 24 };
 const char *changes_at(const struct index_role *role, char out[static CHANGES_AT_MAX]);
 uint32_t changes_readers(const struct index_role *role);
-/* A line of the feed as this asker may have it, with its newline. */
+/* A line of the feed as this asker may have it (NULL: as it is), with its newline. */
 void changes_put_line(struct buf *buf, const struct feed_line *line,
                       const struct reach_asker *asker);
 

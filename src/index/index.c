@@ -7,6 +7,8 @@
 #include "index/alive.h"
 #include "index/announce.h"
 #include "index/ask.h"
+#include "index/changes.h"
+#include "index/dump.h"
 #include "index/figure.h"
 #include "index/leave.h"
 #include "index/redirect.h"
@@ -31,11 +33,14 @@ const struct route index_routes[] = {
     {SERVER_GET, 0, "/v1/list", SERVER_CLIENT, ask_list, NULL, NULL, NULL, reply_gone},
     {SERVER_GET, 0, "/v1/nodes", SERVER_CLIENT, ask_nodes, NULL, NULL, NULL, reply_gone},
     {SERVER_GET, 0, "/v1/stats", SERVER_CLIENT, figure_begin, NULL, NULL, NULL, NULL},
+    {SERVER_GET, 0, "/v1/changes", SERVER_NEIGHBOUR, changes_begin, NULL, NULL, changes_next,
+     changes_gone},
+    {SERVER_GET, 0, "/v1/snapshot", SERVER_NEIGHBOUR, dump_begin, NULL, NULL, NULL, dump_gone},
     {SERVER_GET, 0, "/download/", SERVER_CLIENT, redirect_begin, NULL, NULL, NULL, NULL},
     {0, 0, NULL, SERVER_CLIENT, NULL, NULL, NULL, NULL, NULL},
 };
 
-/* The catalog comes last but one: how many members there can be is known when it stands. */
+/* The catalog comes late: how many members there can be is known when it stands. */
 static int index_carve(struct index_role *role, struct arena *arena, size_t end)
 {
     int error = json_reader_init(&role->reader, arena);
@@ -43,13 +48,18 @@ static int index_carve(struct index_role *role, struct arena *arena, size_t end)
         error = announce_init(role, arena);
     if (!error)
         error = reply_init(role, arena);
+    if (!error)
+        error = changes_init(role, arena);
     if (error)
         return error;
     size_t links = (size_t)role->config.connections * 16 + POOL_ALIGN;
-    if (arena->used + links >= end)
+    size_t later = links + dump_size(role->config.bytes);
+    if (arena->used + later >= end)
         return -P2P_EFULL;
-    size_t left = end - arena->used - links;
+    size_t left = end - arena->used - later;
     error = catalog_init(&role->catalog, arena, left - left / INDEX_MEMBERS_SHARE);
+    if (!error)
+        error = dump_init(role, arena);
     return error ? error : member_init(role, arena);
 }
 
@@ -79,6 +89,7 @@ int index_init(struct index_role **out, struct arena *arena, const struct index_
     if (error)
         return error;
     catalog_set_limits(role->catalog, config->offers_per_node, config->nodes_per_address);
+    changes_watch(role);
     role->task.step = announce_step;
     role->task.ctx = role;
     alive_init(role);
@@ -96,6 +107,7 @@ void index_close(struct index_role *role)
     if (loop_has_task(&role->task))
         loop_remove_task(role->config.loop, &role->task);
     announce_close(role);
+    changes_close(role);
     alive_close(role);
     member_close(role);
 }

@@ -121,7 +121,7 @@ static struct lease_facts member_facts(struct index_role *role, struct catalog_n
         .attached = member->links > 0,
         .answered = member->answered,
         .busy = node->open || node->busy,
-        .heard_ms = node->heard_ms,
+        .heard_ms = role_heard_ms(role, node),
         .dropped_ms = member->dropped_ms,
         .left_ms = node->left_ms,
     };
@@ -180,6 +180,12 @@ void member_hear(struct index_role *role, struct catalog_node *node)
     if (node->state == RECORD_SUSPECT || node->state == RECORD_HEARSAY)
         catalog_set_state(role->catalog, node, RECORD_ACTIVE);
     deadline_set(&role->leases, &member->lease, node->heard_ms + role->config.lease_ms);
+}
+
+void member_watch(struct index_role *role, struct catalog_node *node)
+{
+    deadline_set(&role->leases, &member_of(role, node)->lease,
+                 role_heard_ms(role, node) + role->config.lease_ms);
 }
 
 void member_left(struct index_role *role, struct catalog_node *node)
@@ -258,7 +264,8 @@ static void member_check_source(struct index_role *role, struct catalog_node *no
     node->reachable = result == 0;
     member->checked_ms = loop_now_ms(role->config.loop);
     bool speaks = member->links > 0 || node->open;
-    if (member->dropped_ms == 0 || speaks || node->state == RECORD_LEFT)
+    if (member->dropped_ms == 0 || speaks || node->state == RECORD_LEFT ||
+        !role_is_home(role, node))
         return;
     enum lease_verdict verdict = lease_after_drop(result, was_reachable);
     if (verdict == LEASE_LOST)
@@ -405,7 +412,8 @@ void member_detach(struct index_role *role, void *ticket)
     if (!node)
         return;
     struct member *member = member_of(role, node);
-    if (--member->links > 0 || node->state == RECORD_LEFT || role->stopped)
+    if (--member->links > 0 || node->state == RECORD_LEFT || role->stopped ||
+        !role_is_home(role, node))
         return;
     member->dropped_ms = loop_now_ms(role->config.loop);
     member->answered = false;

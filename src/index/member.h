@@ -21,6 +21,12 @@ struct member {
     bool answered;                           /* connected back to since the drop, it answered */
     bool checking, check_again; /* it waits for its check, or is in one; and then for another */
     uint32_t check_next;        /* in the queue */
+    bool rehomed;               /* it has another home: to be told with what it says next */
+    /* What another index, or the disk, tells of it; intake.c. */
+    bool told_half;                /* in the middle of a change: the lines so far are no state */
+    uint32_t teller;               /* whose transaction is open; 0: nobody's */
+    uint32_t wanted;               /* mirrors, by bit, from which it is to be fetched whole */
+    uint64_t told_epoch, told_seq; /* what the lines lead to */
 };
 
 int member_init(struct index_role *role, struct arena *arena);
@@ -43,6 +49,8 @@ bool member_has_other(struct index_role *role, struct catalog_node *node,
 void member_hear(struct index_role *role, struct catalog_node *node);
 /* Connects back to the node's address and then to those it claims, when it is its turn. */
 void member_check(struct index_role *role, struct catalog_node *node);
+/* Another index spoke of it: its lease runs from what is known of it now. */
+void member_watch(struct index_role *role, struct catalog_node *node);
 /* It left: what remains is the tombstone's end. */
 void member_left(struct index_role *role, struct catalog_node *node);
 /* Forgets a node and what stands here of it. */

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "catalog/list.h"
 #include "catalog/search.h"
+#include "index/about.h"
 #include "index/source.h"
 #include "platform/plat.h"
 
@@ -272,27 +273,11 @@ void reply_list(struct index_role *role, struct exchange *exchange, const struct
 
 static void reply_put_node(struct reply *reply, struct buf *room, const struct catalog_node *node)
 {
-    const struct index_role *role = reply->role;
-    struct record_result line;
-    int64_t since = node->state == RECORD_LEFT ? node->left_ms : node->heard_ms;
-    source_put_node(role, node, &reply->asker, &line);
-    buf_put_char(room, '{');
-    json_put_field_hex(room, "node", node->id.bytes, sizeof(node->id.bytes));
-    json_put_field_text(room, "name", line.name);
-    json_put_field_text(room, "role", text_from(record_role_text(node->role)));
-    json_put_field_i64(room, "epoch", (int64_t)node->epoch);
-    json_put_field_i64(room, "seq", (int64_t)node->seq);
-    json_put_field_hex(room, "home", node->home.bytes, sizeof(node->home.bytes));
-    record_put_addresses(room, line.address, line.address_count);
-    json_put_field_i64(room, "age_ms", loop_now_ms(role->config.loop) - since);
-    json_put_field_text(room, "state", text_from(record_state_text(node->state)));
-    json_put_field_i64(room, "offers", node->offers);
-    json_put_field_bool(room, "incomplete", node->incomplete);
-    json_put_field_bool(room, "reachable", line.reachable);
-    json_put_field_i64(room, "uploads", node->uploads);
-    json_put_field_i64(room, "rate", (int64_t)node->rate);
-    json_put_field_i64(room, "slots", node->slots);
-    buf_put(room, STR("}\n"));
+    struct told_node line;
+    about_node(reply->role, node, &line);
+    told_put_node(room, &line);
+    about_close(room, &reply->asker, &line);
+    buf_put_char(room, '\n');
 }
 
 /* A node whose first join is still coming in is not shown. */

@@ -21,6 +21,24 @@ struct catalog_node *role_node(const struct index_role *role, uint32_t slot)
     return node && node->slot == slot ? node : NULL;
 }
 
+bool role_is_home(const struct index_role *role, const struct catalog_node *node)
+{
+    return record_id_equal(&node->home, &role->config.id);
+}
+
+int64_t role_heard_ms(const struct index_role *role, const struct catalog_node *node)
+{
+    int64_t heard_ms = node->heard_ms;
+    if (role_is_home(role, node))
+        return heard_ms;
+    for (int i = 0; i < P2P_INDEXES_MAX; i++) {
+        const struct role_home *home = &role->homes[i];
+        if (home->heard_ms > heard_ms && record_id_equal(&home->id, &node->home))
+            heard_ms = home->heard_ms;
+    }
+    return heard_ms;
+}
+
 struct reach_asker role_asker(const struct exchange *exchange)
 {
     return (struct reach_asker){exchange->peer, exchange->local};

@@ -5,6 +5,7 @@
 #define ROLE_H
 
 #include "base/log.h"
+#include "catalog/feed.h"
 #include "index/index.h"
 #include "index/rank.h"
 #include "index/reach.h"
@@ -23,6 +24,16 @@ enum {
 struct member;
 struct check;
 struct announce;
+struct changes;
+struct dumps;
+struct store;
+struct mirrors;
+
+/* An index that is, or was, the home of nodes here: when it was last known to live. */
+struct role_home {
+    struct record_id id;
+    int64_t heard_ms;
+};
 
 struct role_counters {
     uint64_t joins, updates, alives, leaves, lost, searches, lookups, redirects, refused;
@@ -42,9 +53,17 @@ struct index_role {
     struct announce *committing; /* those whose commit goes on in the task */
     struct json_reader reader;
     struct hash_random random;
-    char feed[2 * ROLE_FEED_SIZE + 1];
+    char feed[2 * ROLE_FEED_SIZE + 1]; /* its name */
+    struct feed lines;
+    void (*on_line)(struct index_role *role); /* something has entered the feed; may be NULL */
+    struct changes *changes;                  /* the files of these names have what they point to */
+    struct dumps *dumps;
+    struct store *store;                     /* NULL: nothing is kept on disk */
+    struct mirrors *mirrors;                 /* NULL: there are none */
+    struct role_home homes[P2P_INDEXES_MAX]; /* of mirrors, by their place in the list */
     int64_t started_ms;
     bool stopped;
+    bool loading; /* the directory is being read from disk: nodes must wait */
     struct log_gate gates[ROLE_GATES], lookup_gate;
     struct role_counters counters;
     struct rank_holder holders[ROLE_HOLDERS_MAX]; /* of the look-up that is being answered */
@@ -55,6 +74,12 @@ struct index_role {
 void role_wake_catalog(struct index_role *role);
 /* The node in a slot, or NULL. */
 struct catalog_node *role_node(const struct index_role *role, uint32_t slot);
+/* This index is the node's home: it judges its lease. */
+bool role_is_home(const struct index_role *role, const struct catalog_node *node);
+/* When the node was heard at the latest: here, or by its home, which would have said if it had
+ * gone.
+ */
+int64_t role_heard_ms(const struct index_role *role, const struct catalog_node *node);
 /* The id that the request proves by its token. False: answered 401. */
 bool role_bearer(struct index_role *role, struct exchange *exchange, struct record_id *out);
 /* Counts, logs (once a second for an address) and answers {"error","hint"}, a 503 with Retry-After.

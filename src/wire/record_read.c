@@ -2,23 +2,13 @@
 /* Records from JSON lines. Each record is a list of its fields; the first that is missing or wrong
  * ends the list, and its name and what it must be are the reader's fault. Nothing from a stranger
  * reaches a struct unchecked. Pure. */
-#include "wire/record.h"
+#include "wire/record_fields.h"
 
 #include "base/name.h"
 
 #include <string.h>
 
-/* 2^53: what every JSON reader can say exactly. */
-#define RECORD_NUMBER_MAX (INT64_C(1) << 53)
-
-/* A record being read. The first error stays, and the fields after it are not looked at. */
-struct record_reader {
-    struct json_reader *json;
-    const struct json_value *object;
-    int error;
-};
-
-static struct record_reader record_open(struct json_reader *json, struct str line)
+struct record_reader record_open(struct json_reader *json, struct str line)
 {
     struct record_reader in = {.json = json, .object = json_parse(json, line)};
     in.error = in.object ? 0 : -P2P_EINVAL;
@@ -32,12 +22,12 @@ static void record_note(struct record_reader *in, int error)
         in->error = -P2P_EINVAL;
 }
 
-static void record_refuse(struct record_reader *in, const char *key, const char *what)
+void record_refuse(struct record_reader *in, const char *key, const char *what)
 {
     in->error = json_fault(in->json, key, what);
 }
 
-static int64_t record_int(struct record_reader *in, const char *key, int64_t min, int64_t max)
+int64_t record_int(struct record_reader *in, const char *key, int64_t min, int64_t max)
 {
     struct json_range range = {min, max};
     int64_t value = 0;
@@ -46,17 +36,17 @@ static int64_t record_int(struct record_reader *in, const char *key, int64_t min
     return value;
 }
 
-static uint64_t record_number(struct record_reader *in, const char *key)
+uint64_t record_number(struct record_reader *in, const char *key)
 {
     return (uint64_t)record_int(in, key, 0, RECORD_NUMBER_MAX);
 }
 
-static uint32_t record_count(struct record_reader *in, const char *key)
+uint32_t record_count(struct record_reader *in, const char *key)
 {
     return (uint32_t)record_int(in, key, 0, UINT32_MAX);
 }
 
-static struct str record_text(struct record_reader *in, const char *key)
+struct str record_text(struct record_reader *in, const char *key)
 {
     struct str text = {0};
     if (in->error == 0)
@@ -64,7 +54,7 @@ static struct str record_text(struct record_reader *in, const char *key)
     return text;
 }
 
-static bool record_bool(struct record_reader *in, const char *key)
+bool record_bool(struct record_reader *in, const char *key)
 {
     bool value = false;
     if (in->error == 0)
@@ -72,20 +62,19 @@ static bool record_bool(struct record_reader *in, const char *key)
     return value;
 }
 
-static void record_hex(struct record_reader *in, const char *key, uint8_t *out, size_t size)
+void record_hex(struct record_reader *in, const char *key, uint8_t *out, size_t size)
 {
     if (in->error == 0)
         record_note(in, json_get_hex(in->json, in->object, key, out, size));
 }
 
-static bool record_has(const struct record_reader *in, const char *key)
+bool record_has(const struct record_reader *in, const char *key)
 {
     return in->error == 0 && json_has(in->object, key);
 }
 
-/* Which of the words, ended by NULL, the text is; else a refusal that says what. */
-static int record_choice(struct record_reader *in, const char *key, const char *const *words,
-                         const char *what)
+int record_choice(struct record_reader *in, const char *key, const char *const *words,
+                  const char *what)
 {
     struct str text = record_text(in, key);
     for (int i = 0; in->error == 0 && words[i]; i++) {
@@ -97,7 +86,7 @@ static int record_choice(struct record_reader *in, const char *key, const char *
     return 0;
 }
 
-static struct str record_path(struct record_reader *in)
+struct str record_path(struct record_reader *in)
 {
     struct str path = record_text(in, "path");
     const char *fault = in->error == 0 ? name_fault(path) : NULL;
@@ -106,7 +95,7 @@ static struct str record_path(struct record_reader *in)
     return path;
 }
 
-static struct str record_node_name(struct record_reader *in)
+struct str record_node_name(struct record_reader *in)
 {
     struct str name = record_text(in, "name");
     const char *fault = in->error == 0 ? name_node_fault(name) : NULL;
@@ -133,7 +122,7 @@ static const struct json_value *record_array(struct record_reader *in, const cha
     return array;
 }
 
-static int record_addresses(struct record_reader *in, struct plat_addr *out, int max)
+int record_addresses(struct record_reader *in, struct plat_addr *out, int max)
 {
     int count;
     const struct json_value *array = record_array(in, "addresses", max, &count);
@@ -180,7 +169,7 @@ static void record_mode(struct record_reader *in, struct record_offer *out)
     out->executable = record_choice(in, "mode", modes, "must be \"x\" or empty") == 1;
 }
 
-static void record_offer(struct record_reader *in, struct record_offer *out)
+void record_offer(struct record_reader *in, struct record_offer *out)
 {
     record_file(in, out);
     record_mode(in, out);

@@ -17,6 +17,7 @@
 #include "catalog/check.h"
 #include "catalog/list.h"
 #include "catalog/lookup.h"
+#include "catalog/relay.h"
 #include "catalog/search.h"
 
 #include "base/text.h"

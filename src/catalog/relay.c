@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Transactions on the word of another index: an open one can be led on to a later state. All else
+ * is catalog.c's. Loop thread. */
+#include "catalog/relay.h"
+
+#include "catalog/tables.h"
+
+#include <assert.h>
+#include <string.h>
+
+int relay_begin(struct catalog *catalog, struct catalog_node *node, const struct record_join *join)
+{
+    int error = catalog_join_begin(catalog, node, join);
+    if (!error)
+        tables_of(node)->next.relayed = true;
+    return error;
+}
+
+void relay_lead(struct catalog_node *node, uint64_t epoch, uint64_t seq)
+{
+    struct tables_node *at = tables_of(node);
+    assert(node->open);
+    at->next.epoch = epoch;
+    at->next.seq = seq;
+}
+
+void relay_describe(struct catalog_node *node, const struct record_join *join)
+{
+    struct tables_node *at = tables_of(node);
+    size_t len = join->name.len < P2P_NODE_NAME_MAX ? join->name.len : P2P_NODE_NAME_MAX;
+    at->next.described = true;
+    at->next.role = join->role;
+    at->next.port = join->port;
+    memset(at->next.name, 0, sizeof(at->next.name));
+    at->next.name_len = (uint8_t)len;
+    if (len > 0)
+        memcpy(at->next.name, join->name.ptr, len);
+}
+
+void relay_confess(struct catalog_node *node)
+{
+    assert(node->open);
+    tables_of(node)->next.refused++;
+}
