@@ -66,6 +66,13 @@ static void on_fatal(int number)
     (void)raise(number); /* the action is the default one again */
 }
 
+/* Whoever gets the terminal begins on a row of its own. */
+static void write_newline(void)
+{
+    ssize_t written = write(terminal_fd, "\n", 1);
+    (void)written;
+}
+
 /* Ctrl-Z: stops as if there were no handler, and goes on where it was. */
 static void on_stop(int number)
 {
@@ -73,6 +80,8 @@ static void on_stop(int number)
     sigset_t stop, before;
     bool was_raw = is_raw;
     plat_terminal_restore();
+    if (was_raw)
+        write_newline();
     (void)sigemptyset(&stop);
     (void)sigaddset(&stop, number);
     set_action(number, SIG_DFL, 0);

@@ -629,6 +629,12 @@ bool membership_is_joined(const struct membership *m)
     return m->state == MEMBER_IN || m->state == MEMBER_RESUMING;
 }
 
+bool membership_is_telling(const struct membership *m)
+{
+    return m->state == MEMBER_IN ? m->update_out || changes_any(&m->changes)
+                                 : m->state != MEMBER_WAITING;
+}
+
 void membership_put_indexes(const struct membership *m, struct buf *buf)
 {
     char text[1024], at[ADDR_TEXT_MAX];

@@ -45,6 +45,8 @@ void membership_leave(struct membership *membership, void (*left)(void *ctx), vo
 void membership_close(struct membership *membership);
 
 bool membership_is_joined(const struct membership *membership);
+/* An index is about to hear more of this node's share. False while none can be reached. */
+bool membership_is_telling(const struct membership *membership);
 /* The addresses of the indexes as items of a JSON array, the current one first. */
 void membership_put_indexes(const struct membership *membership, struct buf *buf);
 

@@ -84,6 +84,13 @@ static void on_renewed(void *ctx)
 
 /* ---- statistics ---- */
 
+/* Some file is yet to be found or hashed. */
+static bool is_busy(const struct share_stats *share)
+{
+    return share->scanning || share->waiting > 0 ||
+           share->counts.hashed + share->unreadable < share->counts.present;
+}
+
 static void put_counts(struct peer *peer, struct buf *buf)
 {
     struct share_stats share;
@@ -101,7 +108,7 @@ static void put_counts(struct peer *peer, struct buf *buf)
     json_put_field_i64(buf, "waiting", share.waiting);
     buf_put_char(buf, '}');
     json_put_field_i64(buf, "unreadable", share.unreadable);
-    json_put_field_bool(buf, "scanning", share.scanning);
+    json_put_field_bool(buf, "busy", is_busy(&share));
     json_put_field_bool(buf, "watching", share.watching);
     json_put_field_i64(buf, "uploads", upload.active);
     json_put_field_i64(buf, "uploaded", (int64_t)upload.sent);
@@ -112,6 +119,7 @@ void peer_put_stats(struct peer *peer, struct buf *buf)
 {
     put_counts(peer, buf);
     json_put_field_bool(buf, "joined", membership_is_joined(peer->membership));
+    json_put_field_bool(buf, "telling", membership_is_telling(peer->membership));
 }
 
 static void put_node(struct peer *peer, struct buf *buf)

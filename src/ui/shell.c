@@ -127,13 +127,24 @@ void shell_run_line(struct shell *shell, char *line)
 
 /* ---- on a terminal ---- */
 
+/* An empty line is no reason to give the terminal away: a Ctrl-D that comes then would be lost. */
+static void take_typed(struct shell *shell)
+{
+    char *line = shell->terminal.edit.line;
+
+    if (text_trim(text_from(line)).len > 0) {
+        terminal_lend(&shell->terminal);
+        shell_run_line(shell, line);
+    }
+}
+
 void shell_talk(struct shell *shell, int wake_fd, void (*woken)(void *ctx), void *ctx)
 {
     terminal_open(&shell->terminal, STR("p2p> "));
     while (!atomic_load(&shell->prompt.leave)) {
         switch (terminal_read(&shell->terminal, wake_fd)) {
         case TERMINAL_LINE:
-            shell_run_line(shell, shell->terminal.edit.line);
+            take_typed(shell);
             break;
         case TERMINAL_LEAVE:
             atomic_store(&shell->prompt.leave, true);

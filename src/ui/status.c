@@ -150,6 +150,19 @@ static int ask(struct status *status)
     return status->client != NULL ? client_send(status->client, &request) : error;
 }
 
+/* An index that was named is asked; else this machine's own node. Beside a role what the role was
+ * started with names its index, not the one that this command is for. */
+static bool names_index(const struct command_line *line)
+{
+    bool is_role = line->prompt != NULL && line->prompt->wake != NULL;
+
+    if (is_role && text_equal(config_text(&line->settings, "node.index"),
+                              config_text(&line->base->settings, "node.index"))) {
+        return false;
+    }
+    return config_is_set(&line->settings, "node.index");
+}
+
 int status_run(struct command_line *line)
 {
     static struct status status;
@@ -158,8 +171,7 @@ int status_run(struct command_line *line)
     int end = session_open(&status.session, line);
 
     if (end == 0) {
-        /* An index that was named is asked; else this machine's own node. */
-        status.session.has_local &= !config_is_set(&line->settings, "node.index");
+        status.session.has_local &= !names_index(line);
         int error = ask(&status);
         end = error == 0 ? session_run(&status.session) : session_no_index(&status.session, error);
     }

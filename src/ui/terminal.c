@@ -176,13 +176,16 @@ enum terminal_result terminal_read(struct terminal *terminal, int wake_fd)
             break;
         }
     }
-    if (result != TERMINAL_WOKEN) {
-        plat_terminal_restore();
-    }
     return result;
 }
 
 /* ---- begin and end ---- */
+
+void terminal_lend(struct terminal *terminal)
+{
+    leave_row(terminal, ERASE);
+    plat_terminal_restore();
+}
 
 void terminal_open(struct terminal *terminal, struct str prompt)
 {
@@ -196,7 +199,6 @@ void terminal_open(struct terminal *terminal, struct str prompt)
 
 void terminal_close(struct terminal *terminal)
 {
-    leave_row(terminal, ERASE);
-    plat_terminal_restore();
+    terminal_lend(terminal);
     log_divert(NULL);
 }

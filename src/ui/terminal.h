@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A terminal with a line that is being typed, and with lines of the log that come in between: they
- * go above it. While no line is read the terminal is as it was found, for the commands that run.
- * Thread of the prompt; the log's lines come from any. */
+ * go above it. Thread of the prompt; the log's lines come from any. */
 #ifndef TERMINAL_H
 #define TERMINAL_H
 
@@ -29,6 +28,11 @@ struct terminal {
 void terminal_open(struct terminal *terminal, struct str prompt);
 /* Takes the line off the terminal, which is as it was found then. */
 void terminal_close(struct terminal *terminal);
+
+/* Makes the terminal what it was found to be, for a command; the next line that is read has it
+ * back.
+ */
+void terminal_lend(struct terminal *terminal);
 
 enum terminal_result { TERMINAL_LINE, TERMINAL_LEAVE, TERMINAL_WOKEN };
 /* Reads on until a line is whole, the person wants to leave (or the terminal is gone), or wake_fd

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks the local node for its figures again and again, on one connection. Nothing tells when a
- * share is hashed, and to ask a node of this machine ten times a second costs it nothing that could
- * be measured. */
+/* Asks the local node for its figures again and again, on one connection, until it is idle and its
+ * index knows what was hashed (if it has one). Nothing tells when a share is hashed, and to ask a
+ * node of this machine ten times a second costs it nothing that could be measured. */
 #include "ui/wait.h"
 
 #include "platform/plat.h"
@@ -50,7 +50,7 @@ static void on_line(void *ctx, struct str line)
     struct wait *wait = ctx;
     struct json_reader *reader = &wait->session.json;
     const struct json_value *stats = json_parse(reader, line);
-    bool scanning = false;
+    bool busy = false, telling = false;
 
     if (stats == NULL) {
         return;
@@ -58,10 +58,11 @@ static void on_line(void *ctx, struct str line)
     const struct json_value *hashing = json_get_object(stats, "hashing");
     int64_t waiting = figure(wait, hashing, "waiting");
     int64_t left = figure(wait, hashing, "total") - figure(wait, hashing, "done");
-    json_get_bool(reader, stats, "scanning", &scanning);
+    json_get_bool(reader, stats, "busy", &busy);
+    json_get_bool(reader, stats, "telling", &telling);
     wait->told = true;
-    wait->busy = scanning || waiting > 0 || left > 0 || figure(wait, stats, "fetching") > 0;
-    if (wait->busy) {
+    wait->busy = busy || telling || figure(wait, stats, "fetching") > 0;
+    if (waiting > 0 || left > 0) {
         show(wait, waiting, left);
     }
 }
