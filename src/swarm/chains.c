@@ -63,17 +63,30 @@ int chains_read(void *ctx, unsigned chain, uint32_t first, uint32_t count, uint8
     return (size_t)got == size ? 0 : -P2P_EIO;
 }
 
+static void end(struct chains_fetch *fetch, int result)
+{
+    struct chains *chains = fetch->chains;
+
+    if (result == 0) {
+        memcpy(chains->id[fetch->chain], fetch->stated, sizeof fetch->stated);
+        chains->ready[fetch->chain] = true;
+    } else {
+        chains_free(chains, (unsigned)fetch->chain);
+    }
+    fetch->done(fetch->ctx, result);
+}
+
+/* An answer that cannot be right is not waited for: it may have no end. */
 static void on_head(void *ctx, const struct http_head *head)
 {
     struct chains_fetch *fetch = ctx;
     struct str id = head->header[HTTP_HEADER_P2P_CHAIN];
 
-    fetch->status = head->status;
     if (head->status != 200) {
-        fetch->error = head->status == 503 ? -P2P_EBUSY : -P2P_ENOTFOUND;
+        end(fetch, head->status == 503 ? -P2P_EBUSY : -P2P_ENOTFOUND);
     } else if (head->body_length != (int64_t)fetch->chains->states * P2P_SHA256_SIZE ||
                (id.ptr != NULL && text_hex_decode(id, fetch->stated, sizeof fetch->stated) != 0)) {
-        fetch->error = -P2P_EPROTO;
+        end(fetch, -P2P_EPROTO);
     }
 }
 
@@ -81,47 +94,26 @@ static void on_body(void *ctx, struct str bytes)
 {
     struct chains_fetch *fetch = ctx;
     struct chains *chains = fetch->chains;
-    int64_t whole = (int64_t)chains->states * P2P_SHA256_SIZE;
+    int64_t at = place(chains, (unsigned)fetch->chain) + fetch->received;
 
-    if (fetch->error != 0) {
-        return;
-    }
-    if (fetch->received + (int64_t)bytes.len > whole) {
-        fetch->error = -P2P_EPROTO;
-        return;
-    }
     digest_update(&fetch->digest, bytes.ptr, bytes.len);
-    fetch->error = plat_pwrite(chains->file, bytes.ptr, bytes.len,
-                               place(chains, (unsigned)fetch->chain) + fetch->received);
     fetch->received += (int64_t)bytes.len;
-}
-
-static int judge(struct chains_fetch *fetch, int result)
-{
-    uint8_t id[P2P_CHAIN_ID_SIZE];
-
-    if (result != 0 || fetch->error != 0) {
-        return result != 0 ? result : fetch->error;
+    int error = plat_pwrite(chains->file, bytes.ptr, bytes.len, at);
+    if (error != 0) {
+        end(fetch, error);
     }
-    if (fetch->received != (int64_t)fetch->chains->states * P2P_SHA256_SIZE) {
-        return -P2P_EPROTO;
-    }
-    digest_chain_id_end(&fetch->digest, id);
-    return memcmp(id, fetch->stated, sizeof id) == 0 ? 0 : -P2P_EPROTO;
 }
 
 static void on_done(void *ctx, int result)
 {
     struct chains_fetch *fetch = ctx;
+    uint8_t id[P2P_CHAIN_ID_SIZE];
 
-    result = judge(fetch, result);
     if (result == 0) {
-        memcpy(fetch->chains->id[fetch->chain], fetch->stated, sizeof fetch->stated);
-        fetch->chains->ready[fetch->chain] = true;
-    } else {
-        chains_free(fetch->chains, (unsigned)fetch->chain);
+        digest_chain_id_end(&fetch->digest, id);
+        result = memcmp(id, fetch->stated, sizeof id) == 0 ? 0 : -P2P_EPROTO;
     }
-    fetch->done(fetch->ctx, result);
+    end(fetch, result);
 }
 
 static int take(struct chains *chains)
@@ -153,7 +145,6 @@ int chains_get(struct chains_fetch *fetch, struct chains *chains, struct client 
     fetch->chains = chains;
     fetch->chain = chain;
     fetch->received = 0;
-    fetch->status = fetch->error = 0;
     digest_chain_id_begin(&fetch->digest, chains->size);
     int error = client_send(client, &request);
     if (error != 0) {

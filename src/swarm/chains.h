@@ -32,13 +32,12 @@ struct chains_fetch {
     uint8_t stated[P2P_CHAIN_ID_SIZE]; /* the id that the holder named */
     struct digest digest;
     int64_t received;
-    int status, error;
     void (*done)(void *ctx, int result);
     void *ctx;
 };
-/* Asks for the chain over an open client. target is "/v1/chain/HEX". done: 0: it has the stated id
- * and is kept under fetch->chain; -P2P_EPROTO: it has not; -P2P_EFULL: no number free; else what
- * went wrong. */
+/* Asks for the chain over an open client. target is "/v1/chain/HEX". done (the owner then closes
+ * the client): 0: it has the stated id and is kept under fetch->chain; -P2P_EPROTO: it has not;
+ * -P2P_EFULL: no number free; else what went wrong. */
 int chains_get(struct chains_fetch *fetch, struct chains *chains, struct client *client,
                struct str target);
 /* Forgets a fetch whose client was closed. */

@@ -121,6 +121,16 @@ static void finish(struct contact *contact, int result)
     download->changed(download);
 }
 
+/* Holders that were put off since their chain was coming are asked now. */
+static void wake_waiting(struct download *download)
+{
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        if (download->holders[i].state == HOLDER_NEW && download->holders[i].fails == 0) {
+            download->holders[i].retry_ms = 0;
+        }
+    }
+}
+
 static void on_chain_done(void *ctx, int result)
 {
     struct contact *contact = ctx;
@@ -137,6 +147,7 @@ static void on_chain_done(void *ctx, int result)
     } else {
         ready(download, contact->holder, chain, contact);
     }
+    wake_waiting(download);
     finish(contact, result);
 }
 
@@ -195,25 +206,37 @@ static bool read_size(struct contact *contact, const struct http_head *head)
     return true;
 }
 
-static void on_head(void *ctx, const struct http_head *head)
+/* What is wrong with the answer, 0 when nothing is. */
+static int judge_head(struct contact *contact, const struct http_head *head)
 {
-    struct contact *contact = ctx;
     struct download *download = contact->download;
     struct str id = head->header[HTTP_HEADER_P2P_CHAIN];
 
-    contact->status = head->status;
     if (head->status != 200) {
-        contact->error = head->status == 503 ? -P2P_EBUSY : -P2P_ENOTFOUND;
-    } else if (!read_size(contact, head)) {
-        contact->error = -P2P_EPROTO;
-    } else if (download->holders[contact->holder].size != download->want.size) {
-        contact->error = -P2P_ECHANGED;
-    } else if (head->body_length != (int64_t)bitmap_size(download)) {
-        contact->error = -P2P_EPROTO;
+        return head->status == 503 ? -P2P_EBUSY : -P2P_ENOTFOUND;
     }
-    contact->has_id = id.ptr != NULL && text_hex_decode(id, contact->id, sizeof contact->id) == 0;
-    if (contact->error == 0 && !contact->has_id && download->chains.states > 0) {
-        contact->error = -P2P_EPROTO;
+    if (!read_size(contact, head)) {
+        return -P2P_EPROTO;
+    }
+    if (download->holders[contact->holder].size != download->want.size) {
+        return -P2P_ECHANGED;
+    }
+    bool has_id = id.ptr != NULL && text_hex_decode(id, contact->id, sizeof contact->id) == 0;
+    bool fits = head->body_length == (int64_t)bitmap_size(download);
+    return fits && (has_id || download->chains.states == 0) ? 0 : -P2P_EPROTO;
+}
+
+/* An answer that is of no use is not waited for: it may have no end. */
+static void on_head(void *ctx, const struct http_head *head)
+{
+    struct contact *contact = ctx;
+    int error = judge_head(contact, head);
+
+    if (error == -P2P_ECHANGED) {
+        contact->download->holders[contact->holder].state = HOLDER_OTHER;
+        finish(contact, 0);
+    } else if (error != 0) {
+        finish(contact, error);
     }
 }
 
@@ -222,7 +245,7 @@ static void on_body(void *ctx, struct str bytes)
     struct contact *contact = ctx;
     size_t room = bitmap_size(contact->download) - contact->received;
 
-    if (contact->error == 0 && bytes.len <= room) {
+    if (bytes.len <= room) {
         memcpy(contact->bits + contact->received, bytes.ptr, bytes.len);
         contact->received += bytes.len;
     }
@@ -249,17 +272,10 @@ static void on_done(void *ctx, int result)
 
     if (result != 0) {
         finish(contact, result);
-    } else if (contact->error == -P2P_ECHANGED) {
-        contact->download->holders[contact->holder].state = HOLDER_OTHER;
-        finish(contact, 0);
-    } else if (contact->error != 0) {
-        finish(contact, contact->error);
-    } else if (contact->received != bitmap_size(contact->download)) {
-        finish(contact, -P2P_EPROTO);
-    } else {
-        contact->whole = has_all(contact);
-        follow_chain(contact);
+        return;
     }
+    contact->whole = has_all(contact);
+    follow_chain(contact);
 }
 
 static void ask(struct contact *contact, int number)
@@ -276,8 +292,7 @@ static void ask(struct contact *contact, int number)
     buf_put_text(&buf, download->hex);
     contact->holder = number;
     contact->received = 0;
-    contact->status = contact->error = 0;
-    contact->has_id = contact->whole = false;
+    contact->whole = false;
     memset(&contact->chain, 0, sizeof contact->chain);
     holder->state = HOLDER_ASKED;
     struct client_request request = {.method = HTTP_METHOD_GET,

@@ -37,8 +37,7 @@ struct contact {
     struct client *client;
     uint8_t *bits; /* its bitmap as it comes */
     size_t received;
-    int status, error;
-    bool has_id, whole;
+    bool whole;
     uint8_t id[P2P_CHAIN_ID_SIZE];
     struct chains_fetch chain;
 };

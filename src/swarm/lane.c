@@ -278,7 +278,7 @@ static void on_head(void *ctx, const struct http_head *head)
     job->http_status = head->status;
     if (good && !is_right_range(job, head)) {
         fail(job->lane, -P2P_EPROTO);
-    } else if (!good && head->body_length > LANE_SCRATCH) {
+    } else if (!good && (head->body_length < 0 || head->body_length > LANE_SCRATCH)) {
         fail(job->lane, head->status == 503 ? -P2P_EBUSY : -P2P_ENOTFOUND);
     }
 }
