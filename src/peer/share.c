@@ -38,6 +38,7 @@ struct share {
     bool walking;
     uint32_t walk_folder;
     bool walk_deep;
+    uint32_t walk_ended;    /* watches that had ended when it began */
     bool started, there;    /* there: the folder of the share was, when last looked */
     uint64_t device, inode; /* of it */
     bool reset_due;         /* when the walk is back */
@@ -238,6 +239,7 @@ static void pump_walk(struct share *share)
     share->walk_folder = slot;
     share->walk_deep = (tree_folder(tree_of(share), slot)->flags & TREE_FOLDER_DEEP) != 0;
     share->walk.watch = share->watch.open ? &share->watch.plat : NULL;
+    share->walk_ended = share->watch.ended;
     (void)tree_folder_path(tree_of(share), slot, share->walk.path);
     scan_walk_begin(&share->walk);
 }
@@ -249,7 +251,9 @@ static void found(struct share *share, uint32_t parent, struct str name,
     struct tree *tree = tree_of(share);
     bool walking = (tree_folder(tree, parent)->flags & TREE_FOLDER_WALKING) != 0;
     if (stat->kind == PLAT_KIND_FOLDER) {
-        folders_seen(&share->folders, parent, name, walking && share->walk_deep);
+        /* after an event it may be another folder than the one of that name before */
+        bool deep = cause != ENTRIES_SCANNED || (walking && share->walk_deep);
+        folders_seen(&share->folders, parent, name, deep);
         return;
     }
     uint32_t folder = tree_find_folder(tree, parent, name);
@@ -288,6 +292,14 @@ static void walk_void(struct share *share)
     reset(share);
 }
 
+static void walk_bind(struct share *share)
+{
+    watch_bind(&share->watch, share->walk_folder, share->walk.watch_id);
+    if (share->watch.ended != share->walk_ended)
+        folders_push(&share->folders, share->walk_folder, false);
+    share->walk_ended = share->watch.ended;
+}
+
 static void on_part(void *ctx, struct scan_walk *walk)
 {
     struct share *share = ctx;
@@ -301,7 +313,7 @@ static void on_part(void *ctx, struct scan_walk *walk)
         return;
     }
     if (walk->watch && walk->watch_id >= 0)
-        watch_bind(&share->watch, share->walk_folder, walk->watch_id);
+        walk_bind(share);
     else if (walk->watch && walk->open && share->watch.open)
         watch_failed(share, walk->watch_id);
     if (!share->watch.open)
@@ -434,6 +446,8 @@ static void on_gone(void *ctx, uint32_t folder)
     struct share *share = ctx;
     if (!share->there)
         return;
+    /* it may be there even so, and then has to be watched again */
+    folders_push(&share->folders, folder, true);
     if (folder == TREE_ROOT)
         looks_send(&share->looks, true);
     else

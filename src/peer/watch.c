@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Ids of watches lead to folders by a chained table through the folders themselves. Events are read
- * in turns, so that a flood of them does not hold up the loop. Loop thread. */
+/* Ids of watches lead to folders by a chained table through the folders themselves. Two folders
+ * have one id when they are the same one: moved, and not yet known to be, or mounted twice. Both
+ * hear its events then. Events are read in turns, so that a flood of them does not hold up the
+ * loop. Loop thread. */
 #include "peer/watch.h"
 
-enum { WATCH_TURN = 256 }; /* events in one turn of the loop: well under a millisecond */
+enum {
+    WATCH_TURN = 256, /* events in one turn of the loop: well under a millisecond */
+    WATCH_SAME = 4    /* folders of one id that hear an event */
+};
 
 static uint32_t *head_of(struct watch *watch, int id)
 {
     return &watch->heads[(uint32_t)id % WATCH_HEADS];
 }
 
-static uint32_t find(struct watch *watch, int id)
+/* Those with this id, at most WATCH_SAME. */
+static int find(struct watch *watch, int id, uint32_t out[WATCH_SAME])
 {
-    uint32_t slot = *head_of(watch, id);
-    while (slot != 0 && tree_folder(watch->tree, slot)->watch != id)
-        slot = tree_folder(watch->tree, slot)->watch_next;
-    return slot;
+    int count = 0;
+    for (uint32_t slot = *head_of(watch, id); slot != 0 && count < WATCH_SAME;
+         slot = tree_folder(watch->tree, slot)->watch_next)
+        if (tree_folder(watch->tree, slot)->watch == id)
+            out[count++] = slot;
+    return count;
 }
 
 /* Takes the folder out of the table. */
@@ -36,9 +44,6 @@ void watch_bind(struct watch *watch, uint32_t slot, int id)
     if (folder->watch == id)
         return;
     watch_unbind(watch, slot);
-    uint32_t other = find(watch, id); /* the same folder, under the name that it had */
-    if (other != 0)
-        drop(watch, other);
     folder->watch = id;
     folder->watch_next = *head_of(watch, id);
     *head_of(watch, id) = slot;
@@ -46,30 +51,51 @@ void watch_bind(struct watch *watch, uint32_t slot, int id)
 
 void watch_unbind(struct watch *watch, uint32_t slot)
 {
+    uint32_t same[WATCH_SAME];
     int id = tree_folder(watch->tree, slot)->watch;
     if (id < 0)
         return;
     drop(watch, slot);
+    if (find(watch, id, same) > 0)
+        return;
+    watch->ended++;
     plat_watch_remove(&watch->plat, id);
 }
 
+static void event_tell(struct watch *watch, uint32_t slot, const struct plat_watch_event *event)
+{
+    if ((event->what & PLAT_WATCH_GONE) != 0) {
+        drop(watch, slot);
+        watch->on_gone(watch->ctx, slot);
+        return;
+    }
+    struct str name = {event->name, 0};
+    while (event->name[name.len] != '\0')
+        name.len++;
+    watch->on_entry(watch->ctx, slot, name, event->what);
+}
+
+/* A handler may free folders, and close the watch. */
 static void event_take(struct watch *watch, const struct plat_watch_event *event)
 {
+    uint32_t slots[WATCH_SAME];
     if ((event->what & PLAT_WATCH_OVERFLOW) != 0) {
         watch->on_overflow(watch->ctx);
         return;
     }
-    uint32_t slot = find(watch, event->id);
-    if (slot == 0) {
+    if ((event->what & PLAT_WATCH_GONE) != 0)
+        watch->ended++;
+    int count = find(watch, event->id, slots);
+    if (count == 0)
         watch->on_unknown(watch->ctx);
-    } else if ((event->what & PLAT_WATCH_GONE) != 0) {
-        drop(watch, slot);
-        watch->on_gone(watch->ctx, slot);
-    } else {
-        struct str name = {event->name, 0};
-        while (event->name[name.len] != '\0')
-            name.len++;
-        watch->on_entry(watch->ctx, slot, name, event->what);
+    for (int i = 0; i < count && watch->open; i++) {
+        uint32_t now[WATCH_SAME];
+        int left = find(watch, event->id, now);
+        for (int k = 0; k < left; k++)
+            if (now[k] == slots[i]) {
+                event_tell(watch, slots[i], event);
+                break;
+            }
     }
 }
 

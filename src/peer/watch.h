@@ -17,6 +17,9 @@ struct watch {
     struct loop_fd fd;
     struct tree *tree;
     bool open;
+    /* Counts watches that ended. A walk during which one did may have been given that very watch
+     * (of the same folder, under the name that it had): then it has to be walked again. */
+    uint32_t ended;
     uint32_t heads[WATCH_HEADS];
     /* An entry of the folder; what as in plat_watch.h. Not GONE, not OVERFLOW. */
     void (*on_entry)(void *ctx, uint32_t folder, struct str name, unsigned what);
