@@ -6,7 +6,12 @@
 
 #include "base/text.h"
 
+#include <assert.h>
 #include <string.h>
+
+enum {
+    TRUST_FIRST = 2
+}; /* pieces under way at a holder before any was right: one for each of two workers */
 
 enum {
     RUN_BYTES = 1024 * 1024
@@ -345,6 +350,8 @@ static void send_piece(struct download *download, struct download_lane *lane, in
     uint32_t number = 0;
     struct fetch *fetch = free_fetch(lane, &number);
 
+    assert(fetch != NULL); /* choose_lane saw room */
+
     if (proof_job_begin(&download->proof, piece, (unsigned)lane->holder, &fetch->proof) != 0) {
         plan_judged(&download->plan, request, piece, false);
         return;
@@ -364,22 +371,49 @@ static void send_piece(struct download *download, struct download_lane *lane, in
     lane_fetch(&lane->lane, &fetch->job);
 }
 
+static uint32_t pieces_at(const struct download *download, int number)
+{
+    uint32_t count = 0;
+
+    for (int i = 0; i < DOWNLOAD_LANES; i++) {
+        if (download->lanes[i].holder == number) {
+            count += (uint32_t)download->lanes[i].jobs;
+        }
+    }
+    return count;
+}
+
+/* How many pieces the next request may have: trust grows with what was right, so that a liar costs
+ * little. 0: none now. */
+static uint32_t next_run(const struct download *download, int number)
+{
+    uint32_t allowed = TRUST_FIRST + download->proof.held_count;
+    uint32_t busy = pieces_at(download, number);
+    uint32_t run = download->run;
+
+    while (run > 0 && busy + run > allowed) {
+        run /= 2;
+    }
+    return run;
+}
+
 static bool ask(struct download *download, int number, const struct proof_wish *wish, int wanted)
 {
     unsigned source = (unsigned)number;
     enum proof_may may = proof_may_ask(&download->proof, source);
     unsigned window = plan_window(&download->plan, source, download->run);
+    uint32_t run = next_run(download, number);
 
     plan_trust(&download->plan, source, may, proof_chain_of(&download->proof, source));
-    if (may == PROOF_NO || download->plan.sources[source].in_flight >= window + (unsigned)wanted) {
+    if (may == PROOF_NO || run == 0 ||
+        download->plan.sources[source].in_flight >= window + (unsigned)wanted) {
         return false;
     }
     struct download_lane *lane = choose_lane(download, number, wanted);
     if (lane == NULL) {
         return false;
     }
-    int request =
-        plan_ask(&download->plan, source, wish, download->run, loop_now_ms(download->config.loop));
+    int request = plan_ask(&download->plan, source, wish, run, loop_now_ms(download->config.loop));
     if (request < 0) {
         return false;
     }

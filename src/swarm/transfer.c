@@ -19,7 +19,7 @@
 enum {
     TICK_MS = 100,
     PATIENCE_MS = 10000,       /* without a holder that can be asked, before anything came */
-    PATIENCE_HALF = 6,         /* times as long half-way: whoever had the rest may come back */
+    PATIENCE_HALF = 3,         /* times as long half-way: whoever had the rest may come back */
     TABLES_SIZE = 1280 * 1024, /* 400,000 pieces: 6 TiB */
     RUN_BYTES =
         2 * 1024 *
@@ -108,6 +108,11 @@ int transfer_init(struct transfer **out, struct arena *arena, const struct trans
     size_t used = before - arena_left(arena);
     *out = transfer;
     return used < config->memory ? carve_crews(download, arena, config->memory - used) : -P2P_EFULL;
+}
+
+struct lane_crew *const *transfer_crews(const struct transfer *transfer)
+{
+    return transfer->download.crews;
 }
 
 /* --- the end ------------------------------------------------------------------------------- */
@@ -428,16 +433,21 @@ static void adopt_size(struct transfer *transfer)
     }
 }
 
-/* Holders that can be asked for bytes now or after a short rest. */
+/* Holders that can be asked for bytes now or after a short rest. One that has failed again and
+ * again is no reason to wait. */
 static bool has_useful(const struct download *download)
 {
     for (unsigned i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
-        if (download->holders[i].state == HOLDER_READY &&
-            proof_may_ask(&download->proof, i) != PROOF_NO) {
+        const struct holder *holder = &download->holders[i];
+        bool open = holder->state == HOLDER_NEW || holder->state == HOLDER_ASKED;
+        if (holder->state == HOLDER_READY) {
+            open = proof_may_ask(&download->proof, i) != PROOF_NO;
+        }
+        if (open && holder->fails < DOWNLOAD_FAILS_MAX - 1) {
             return true;
         }
     }
-    return contact_open(download) > 0;
+    return false;
 }
 
 static int count_holders(const struct download *download, enum holder_state state)
@@ -555,6 +565,7 @@ void transfer_progress(struct transfer *transfer, struct transfer_progress *out)
         .phase = download->phase,
         .size = download->want.size,
         .done = over && transfer->result == 0 ? download->want.size : download->held_bytes,
+        .found = download->part.found,
         .wasted = download->wasted,
         .retries = download->retries,
         .rate = bucket_meter_rate(&download->meter, plat_now_us()),

@@ -12,6 +12,7 @@
 enum { TRANSFER_HOLDERS_MAX = 64 };
 
 struct transfer;
+struct lane_crew;
 
 struct transfer_config {
     struct loop *loop;
@@ -24,7 +25,8 @@ struct transfer_config {
     int connections;           /* most connections to one holder */
     uint64_t min_free;         /* bytes that must stay free on the disk */
     struct record_id self;     /* a holder with this id is left out */
-    int patience_ms; /* without any holder that can be asked; half-way six times as long. 0: 10 s */
+    int patience_ms; /* without any holder that can be asked; half-way three times as long. 0: 10 s
+                      */
     size_t memory;   /* bytes of the arena, for buffers and tables */
 };
 
@@ -63,6 +65,7 @@ struct transfer_source {
 struct transfer_progress {
     enum transfer_phase phase;
     int64_t size, done; /* bytes consistent and written */
+    int64_t found;      /* bytes that an earlier download left; they may be anything */
     uint64_t wasted;    /* bytes received for nothing */
     uint32_t retries;   /* pieces asked for again */
     double rate;        /* bytes/s over the last seconds */
@@ -73,6 +76,8 @@ struct transfer_progress {
 
 /* Carves buffers and tables. 0 or -P2P_EFULL. */
 int transfer_init(struct transfer **out, struct arena *arena, const struct transfer_config *config);
+/* What lanes share on each of the workers, for a batch beside the transfer. */
+struct lane_crew *const *transfer_crews(const struct transfer *transfer);
 /* Starts a download; none may be under way. 0: done will come; else it could not begin
  * (-P2P_ETOOBIG: more pieces than the memory has room for) and done does not come. */
 int transfer_start(struct transfer *transfer, const struct transfer_want *want);

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""What the benches share: roles of p2p and rival servers on loopback, commands timed in turn, medians and ratios. All files
+lie in a folder of their own in memory (P2P_BENCH_DIR, default /dev/shm) and are removed at the end."""
+import json
+import os
+import re
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+P2P = os.environ.get("P2P", "build/native/p2p")
+
+
+class Bench:
+    def __init__(self, name):
+        self.dir = tempfile.mkdtemp(prefix=f"p2p-bench-{name}-", dir=os.environ.get("P2P_BENCH_DIR", "/dev/shm"))
+        self.running = []
+        print(f"== {name}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.running:
+            process.terminate()
+        for process in self.running:
+            process.wait()
+        shutil.rmtree(self.dir)
+
+    def path(self, *parts):
+        path = os.path.join(self.dir, *parts)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return path
+
+    def start(self, argv, log):
+        process = subprocess.Popen(argv, stdout=open(log, "w"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self.running.append(process)
+        return process
+
+    def role(self, *argv, prefix=(), ready=r"listening on \S*:(\d+)", name="node", cpus=None):
+        """Starts a role and waits for a line of its log; returns (process, port, log)."""
+        log = self.path(f"{name}.log")
+        pin = ["taskset", "-c", cpus] if cpus else []
+        process = self.start([*pin, *prefix, P2P, *argv, "-l", "127.0.0.1:0", "-s", self.path(f"state-{name}")], log)
+        port = int(wait_line(log, r"listening on \S*:(\d+)").group(1))
+        if ready:
+            wait_line(log, ready)
+        return process, port, log
+
+    def nginx(self, root, cpus=None):
+        port = free_port()
+        conf = self.path("nginx", "nginx.conf")
+        with open(conf, "w") as out:
+            out.write(f"""daemon off; worker_processes 1; pid {self.path('nginx', 'pid')}; error_log {self.path('nginx', 'err')};
+events {{ worker_connections 1024; }}
+http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; open_file_cache max=100;
+client_body_temp_path {self.path('nginx', 'b')}; proxy_temp_path {self.path('nginx', 'p')};
+fastcgi_temp_path {self.path('nginx', 'f')}; uwsgi_temp_path {self.path('nginx', 'u')}; scgi_temp_path {self.path('nginx', 's')};
+server {{ listen 127.0.0.1:{port}; root {root}; }} }}
+""")
+        pin = ["taskset", "-c", cpus] if cpus else []
+        os.chmod(self.dir, 0o755)
+        self.start([*pin, "nginx", "-c", conf], self.path("nginx", "log"))
+        wait_port(port)
+        return port
+
+    def big_file(self, path, size):
+        """size bytes that do not repeat; written with a stream cipher, since the system's random source is slow."""
+        subprocess.run(f"head -c {size} /dev/zero | openssl enc -aes-128-ctr -pass pass:bench -nosalt 2>/dev/null > {path}",
+                       shell=True, check=True)
+        return path
+
+    def warm(self, size):
+        """First touch of memory is slow: take it once and give it back."""
+        path = self.path("warm")
+        with open(path, "wb") as out:
+            block = bytes(1 << 20)
+            for _ in range(size >> 20):
+                out.write(block)
+        os.unlink(path)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_port(port):
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    sys.exit(f"nobody listens on {port}")
+
+
+def wait_line(log, pattern, seconds=600):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with open(log) as text:
+            found = re.search(pattern, text.read())
+        if found:
+            return found
+        time.sleep(0.02)
+    sys.exit(f"no line {pattern!r} in {log}")
+
+
+def wait_hashed(port, files, seconds=600):
+    """Until the peer that listens there has hashed so many files."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/stats") as answer:
+            if json.load(answer)["hashed"] >= files:
+                return
+        time.sleep(0.02)
+    sys.exit(f"{files} files were not hashed in {seconds} s")
+
+
+def timed(argv, cwd=None):
+    """Runs a command that must succeed: (wall seconds, CPU seconds)."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.monotonic()
+    done = subprocess.run(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wall = time.monotonic() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        sys.exit(f"{argv}: status {done.returncode}\n{done.stderr.decode()}")
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def in_turn(rounds, contenders):
+    """contenders: {name: function that returns a figure}. Each round runs all of them; returns the medians."""
+    figures = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            figures[name].append(run())
+    return {name: statistics.median(values) for name, values in figures.items()}
+
+
+def verdict(what, ratio, wanted):
+    print(f"{what}: {ratio:.2f} x (at least {wanted} x) {'ok' if ratio >= wanted else 'MISSED'}")
