@@ -22,6 +22,8 @@ static void catalog_tell(const struct catalog *catalog, const struct tables_node
                                     .node = &node->pub,
                                     .epoch = node->next.epoch,
                                     .seq = node->next.seq,
+                                    .was_epoch = node->next.was_epoch,
+                                    .was_seq = node->next.was_seq,
                                     .offer = offer,
                                     .nth = node->next.told,
                                     .refused = node->next.refused,
@@ -372,6 +374,9 @@ int catalog_commit(struct catalog *catalog, struct catalog_node *pub, uint32_t m
 {
     struct tables_node *node = tables_of(pub);
     if (pub->open) {
+        bool was = pub->state != RECORD_LEFT;
+        node->next.was_epoch = was ? pub->epoch : 0;
+        node->next.was_seq = was ? pub->seq : 0;
         node->next.back = pub->lost && catalog_order(pub, node->next.epoch, node->next.seq) == 0;
         if (pub->state == RECORD_LEFT)
             nodes_raise(catalog, pub->slot);

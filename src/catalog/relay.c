@@ -24,17 +24,28 @@ void relay_lead(struct catalog_node *node, uint64_t epoch, uint64_t seq)
     at->next.seq = seq;
 }
 
+static uint8_t relay_name(const struct record_join *join, char out[static P2P_NODE_NAME_MAX + 1])
+{
+    size_t len = join->name.len < P2P_NODE_NAME_MAX ? join->name.len : P2P_NODE_NAME_MAX;
+    memset(out, 0, P2P_NODE_NAME_MAX + 1);
+    if (len > 0)
+        memcpy(out, join->name.ptr, len);
+    return (uint8_t)len;
+}
+
 void relay_describe(struct catalog_node *node, const struct record_join *join)
 {
     struct tables_node *at = tables_of(node);
-    size_t len = join->name.len < P2P_NODE_NAME_MAX ? join->name.len : P2P_NODE_NAME_MAX;
+    if (!node->open) {
+        node->role = join->role;
+        node->port = join->port;
+        node->name_len = relay_name(join, node->name);
+        return;
+    }
     at->next.described = true;
     at->next.role = join->role;
     at->next.port = join->port;
-    memset(at->next.name, 0, sizeof(at->next.name));
-    at->next.name_len = (uint8_t)len;
-    if (len > 0)
-        memcpy(at->next.name, join->name.ptr, len);
+    at->next.name_len = relay_name(join, at->next.name);
 }
 
 void relay_confess(struct catalog_node *node)

@@ -20,6 +20,7 @@ struct catalog_change {
     enum catalog_event event;
     const struct catalog_node *node;
     uint64_t epoch, seq;              /* that the transaction leads to */
+    uint64_t was_epoch, was_seq;      /* that it began with; 0, 0: with nothing */
     const struct record_offer *offer; /* PUT, DEL; else NULL. Only during the call */
     uint32_t nth;                     /* differences of this transaction before this event */
     uint32_t refused;                 /* offers of this transaction that found no room */
@@ -34,7 +35,8 @@ void catalog_watch(struct catalog *catalog,
 int relay_begin(struct catalog *catalog, struct catalog_node *node, const struct record_join *join);
 /* The open transaction leads to this (epoch, seq), which must not be older than it did. */
 void relay_lead(struct catalog_node *node, uint64_t epoch, uint64_t seq);
-/* The open transaction also sets what a join says of its node: role, port and name. */
+/* The open transaction also sets what a join says of its node: role, port and name. Without one
+ * they are set at once. */
 void relay_describe(struct catalog_node *node, const struct record_join *join);
 /* Who tells this has not all of it: the node will be incomplete. */
 void relay_confess(struct catalog_node *node);

@@ -65,7 +65,7 @@ struct tables_node {
                        order again */
     bool queued, taken;
     struct { /* what the open transaction leads to */
-        uint64_t epoch, seq;
+        uint64_t epoch, seq, was_epoch, was_seq;
         uint32_t refused, told;        /* told: differences so far */
         bool relayed, described, back; /* see relay.h */
         enum record_role role;

@@ -54,19 +54,23 @@ static void alive_on_late(void *ctx, struct deadline *deadline)
 
 void alive_begin(struct exchange *exchange, void *context)
 {
+    struct index_role *role = context;
     struct record_id id;
-    (void)role_bearer(context, exchange, &id);
+    if (role_bearer(context, exchange, &id) && role->loading)
+        role_refuse(role, exchange, 503, "the directory is being read from disk", "come again");
 }
 
 /* What the node says has to be what is known of it: else its offers here are not those it has. An
  * index that is ahead only means that the answer to an update was lost. */
-static const char *alive_fault(const struct catalog_node *node, const struct record_alive *alive,
-                               const struct exchange *exchange)
+static const char *alive_fault(const struct index_role *role, const struct catalog_node *node,
+                               const struct record_alive *alive, const struct exchange *exchange)
 {
     if (!node || node->state == RECORD_LEFT)
         return "not a member";
     if (node->epoch != alive->epoch || node->seq < alive->seq)
         return "another state is known of this node";
+    if (!role_is_home(role, node))
+        return "this node has joined another index";
     if (!addr_same_ip(&node->address[0], &exchange->peer))
         return "this node joined from another address";
     return NULL;
@@ -102,7 +106,7 @@ void alive_line(struct exchange *exchange, void *context, struct str line)
         return;
     }
     struct catalog_node *node = catalog_find_node(role->catalog, &id);
-    const char *fault = alive_fault(node, &alive, exchange);
+    const char *fault = alive_fault(role, node, &alive, exchange);
     if (fault) {
         exchange->user = (void *)(uintptr_t)fault;
         return;

@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "catalog/lookup.h"
+#include "index/intake.h"
 #include "index/probe.h"
 
 #include <string.h>
@@ -40,7 +41,8 @@ struct announce {
     struct plat_addr source, claimed[MEMBER_CLAIMS];
     uint64_t lines, accepted, refused, deleted;
     enum announce_state state;
-    bool is_join, is_taken; /* the first user answered */
+    bool is_join, is_move;
+    bool is_taken; /* the first user answered */
     uint8_t claim_count;
     int error; /* of ANNOUNCE_REFUSED */
     struct buf stale;
@@ -69,6 +71,10 @@ static void announce_take(struct exchange *exchange, struct index_role *role, bo
     struct record_id id;
     if (!role_bearer(role, exchange, &id))
         return;
+    if (role->loading) {
+        role_refuse(role, exchange, 503, "the directory is being read from disk", "come again");
+        return;
+    }
     bool greedy = !addr_is_loopback(&exchange->peer) &&
                   announce_count_from(role, &exchange->peer) >= ANNOUNCE_PER_ADDRESS;
     uint32_t slot = greedy ? 0 : pool_take(&role->announces);
@@ -223,14 +229,29 @@ static void announce_committed(struct announce *a)
     announce_log(a);
     if (a->exchange)
         announce_answer(a);
-    if (a->is_join)
+    if (a->is_join || a->is_move)
         member_check(role, node);
     a->node = NULL;
     announce_free(a);
 }
 
-/* Where the node speaks from is that of its latest join. Until the check has been there it counts
- * as reachable. */
+/* An update may come from a node that had another home, or another address, until now. */
+static bool announce_is_move(const struct announce *a)
+{
+    return !role_is_home(a->role, a->node) || !addr_same_ip(&a->node->address[0], &a->source);
+}
+
+/* What it advertised then has to be found true from here. */
+static void announce_take_known(struct announce *a)
+{
+    a->source.port = a->node->port;
+    for (int i = 1; i < a->node->address_count; i++)
+        a->claimed[a->claim_count++] = a->node->address[i];
+    member_of(a->role, a->node)->rehomed = true;
+}
+
+/* Where the node speaks from is that of its latest join, or of its move. Until the check has been
+ * there it counts as reachable. */
 static void announce_place(struct announce *a)
 {
     struct index_role *role = a->role;
@@ -266,7 +287,10 @@ static void announce_commit(struct announce *a)
                         "give the index more memory, or share less");
         return;
     }
-    if (a->is_join)
+    a->is_move = !a->is_join && announce_is_move(a);
+    if (a->is_move)
+        announce_take_known(a);
+    if (a->is_join || a->is_move)
         announce_place(a);
     member_hear(role, a->node);
     role->counters.joins += a->is_join;
@@ -330,6 +354,8 @@ static void announce_supersede(struct index_role *role, struct catalog_node *nod
 {
     struct announce *old = node ? member_of(role, node)->announce : NULL;
     struct exchange *exchange = old ? old->exchange : NULL;
+    if (node)
+        intake_yield(role, node);
     if (!old || old->state == ANNOUNCE_COMMITTING)
         return;
     announce_refuse(old, 503, "a newer announce of this node came", "join again");
@@ -417,6 +443,8 @@ static void announce_first_update(struct announce *a, struct str line)
         announce_open(a);
         return;
     }
+    if (error == 1 && !role_is_home(role, a->node))
+        error = -P2P_EGAP; /* a number that its last home had: with the next one it moves here */
     a->state = error == 1 ? ANNOUNCE_IGNORED : ANNOUNCE_REFUSED;
     a->node = NULL;
     a->error = error;

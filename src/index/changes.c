@@ -219,9 +219,12 @@ static bool changes_fill(struct index_role *role, const struct catalog_change *c
     struct member *member = &role->members[change->node->slot];
     bool closes =
         change->join || member->rehomed || change->refused > 0 || change->node->incomplete;
+    out->was_epoch = change->was_epoch;
+    out->was_seq = change->was_seq;
     switch (change->event) {
     case CATALOG_PUT:
     case CATALOG_DEL:
+        out->has_was = change->join && change->nth == 0;
         out->op = change->event == CATALOG_PUT ? TOLD_PUT : TOLD_DEL;
         out->part = changes_part(change, closes);
         out->change.op = change->event == CATALOG_PUT ? RECORD_PUT : RECORD_DEL;
@@ -240,6 +243,7 @@ static bool changes_fill(struct index_role *role, const struct catalog_change *c
     }
     member->rehomed = false;
     out->op = change->back ? TOLD_BACK : TOLD_JOIN;
+    out->has_was = change->nth == 0;
     out->part = change->nth > 0 ? TOLD_LAST : TOLD_ALONE;
     return true;
 }

@@ -5,10 +5,12 @@
 
 #include "index/alive.h"
 
-void leave_begin(struct exchange *exchange, void *role)
+void leave_begin(struct exchange *exchange, void *context)
 {
+    struct index_role *role = context;
     struct record_id id;
-    (void)role_bearer(role, exchange, &id);
+    if (role_bearer(role, exchange, &id) && role->loading)
+        role_refuse(role, exchange, 503, "the directory is being read from disk", "come again");
 }
 
 /* NULL, or why not: that is said at the end of the body, so that the connection lives on. */

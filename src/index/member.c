@@ -127,7 +127,7 @@ static struct lease_facts member_facts(struct index_role *role, struct catalog_n
     };
 }
 
-static void member_lose(struct index_role *role, struct catalog_node *node, const char *why)
+void member_lose(struct index_role *role, struct catalog_node *node, const char *why)
 {
     char label[ROLE_LABEL_MAX];
     role->counters.lost++;

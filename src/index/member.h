@@ -51,6 +51,8 @@ void member_hear(struct index_role *role, struct catalog_node *node);
 void member_check(struct index_role *role, struct catalog_node *node);
 /* Another index spoke of it: its lease runs from what is known of it now. */
 void member_watch(struct index_role *role, struct catalog_node *node);
+/* The node is given up: a tombstone remains for two leases. */
+void member_lose(struct index_role *role, struct catalog_node *node, const char *why);
 /* It left: what remains is the tombstone's end. */
 void member_left(struct index_role *role, struct catalog_node *node);
 /* Forgets a node and what stands here of it. */

@@ -60,6 +60,8 @@ struct index_role {
     struct dumps *dumps;
     struct store *store;                     /* NULL: nothing is kept on disk */
     struct mirrors *mirrors;                 /* NULL: there are none */
+    uint32_t following;                      /* mirrors, by bit, whose feed is read */
+    uint32_t wanted;                         /* those from which nodes are to be fetched */
     struct role_home homes[P2P_INDEXES_MAX]; /* of mirrors, by their place in the list */
     int64_t started_ms;
     bool stopped;

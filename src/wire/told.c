@@ -72,6 +72,10 @@ void told_put(struct buf *buf, const struct told *told)
         told_put_u64(buf, "epoch", told->epoch);
         told_put_u64(buf, "seq", told->seq);
     }
+    if (told->has_was) {
+        told_put_u64(buf, "was_epoch", told->was_epoch);
+        told_put_u64(buf, "was_seq", told->was_seq);
+    }
     if (told->part != TOLD_ALONE)
         told_put_cstr(buf, "part", told_parts[told->part]);
     if (told->op == TOLD_PUT || told->op == TOLD_DEL) {
@@ -163,6 +167,11 @@ static void told_line(struct record_reader *in, struct told *out)
     if (record_has(in, "epoch") || out->feed.len > 0) {
         out->epoch = record_number(in, "epoch");
         out->seq = record_number(in, "seq");
+    }
+    out->has_was = record_has(in, "was_epoch");
+    if (out->has_was) {
+        out->was_epoch = record_number(in, "was_epoch");
+        out->was_seq = record_number(in, "was_seq");
     }
     out->op = (enum told_op)record_choice(in, "op", told_ops, "not a change");
     if (record_has(in, "part"))

@@ -40,6 +40,8 @@ struct told {
     enum told_part part;
     struct record_id node;
     uint64_t epoch, seq;         /* both 0: not said (offers of a snapshot) */
+    bool has_was;                /* the transaction began with this state; 0, 0: with nothing */
+    uint64_t was_epoch, was_seq; /* if not said: with the seq before */
     struct record_change change; /* PUT, DEL */
     struct told_node about;      /* the other ops */
 };
