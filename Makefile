@@ -318,9 +318,11 @@ _lint: _lint_self _lint_figures _lint_format _lint_shell _lint_floors _lint_cppc
 # --- network tests ---------------------------------------------------------------------------------------------------
 
 # $(call pytest,PATHS,BINARY,MARKS): each run has its own folders and ports, so any number may run at once.
+# Most of their time is waiting, so three run side by side, each file in one of them.
 K ?=
+BESIDE ?= 3
 pytest = env P2P=$(abspath $(2)) P2P_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q \
-    -p no:cacheprovider -m '$(3)' $(if $(K),-k '$(K)') $(1)
+    -p no:cacheprovider -n $(BESIDE) --dist loadfile -m '$(3)' $(if $(K),-k '$(K)') $(1)
 NATIVE := $(BUILD)/native/p2p
 
 # --- goals -----------------------------------------------------------------------------------------------------------
