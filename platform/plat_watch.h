@@ -33,6 +33,12 @@ struct plat_watch {
 /* 0, -P2P_ENOTSUP, -P2P_EMFILE (fs.inotify.max_user_instances). */
 int plat_watch_open(struct plat_watch *watch);
 void plat_watch_close(struct plat_watch *watch);
+/* What the system lets this user's processes have: folders watched, and watches opened. 0,
+ * -P2P_ENOTSUP, -P2P_EIO when it does not say. */
+struct plat_watch_limits {
+    int64_t folders, watches;
+};
+int plat_watch_limits(struct plat_watch_limits *out);
 /* Watches one folder (not what is below it). An id >= 0 (the same folder gives the same id again),
  * -P2P_EFULL (fs.inotify.max_user_watches), -P2P_ENOTFOUND (it was removed), -P2P_ENOTSUP (no
  * /proc). folder_fd may be closed afterwards. Events of an id that were under way when it was

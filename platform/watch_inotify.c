@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -29,6 +30,27 @@ int plat_watch_open(struct plat_watch *watch)
     watch->pos = watch->end = 0;
     watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     return watch->fd < 0 ? plat_error() : 0;
+}
+
+static int64_t read_limit(const char *path)
+{
+    char text[32];
+    int fd = plat_open(path, PLAT_READ);
+    if (fd < 0)
+        return -1;
+    int64_t got = plat_read(fd, text, sizeof text - 1);
+    plat_close(fd);
+    if (got <= 0)
+        return -1;
+    text[got] = '\0';
+    return strtoll(text, NULL, 10);
+}
+
+int plat_watch_limits(struct plat_watch_limits *out)
+{
+    out->folders = read_limit("/proc/sys/fs/inotify/max_user_watches");
+    out->watches = read_limit("/proc/sys/fs/inotify/max_user_instances");
+    return out->folders > 0 && out->watches > 0 ? 0 : -P2P_EIO;
 }
 
 void plat_watch_close(struct plat_watch *watch)

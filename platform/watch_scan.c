@@ -10,6 +10,12 @@ int plat_watch_open(struct plat_watch *watch)
     return -P2P_ENOTSUP;
 }
 
+int plat_watch_limits(struct plat_watch_limits *out)
+{
+    *out = (struct plat_watch_limits){0, 0};
+    return -P2P_ENOTSUP;
+}
+
 void plat_watch_close(struct plat_watch *watch)
 {
     watch->fd = -1;

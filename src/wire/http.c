@@ -38,6 +38,8 @@ static const struct str http_names[] = {
     {"p2p-size", 8},
     {"p2p-piece", 9},
     {"cookie", 6},
+    {"date", 4},
+    {"p2p-feed", 8},
     {"transfer-encoding", 17},
 };
 _Static_assert(sizeof(http_names) / sizeof(http_names[0]) == HTTP_MARK_CODING + 1, "one name each");
