@@ -3,6 +3,7 @@
  * one line on stderr. Everything else is below. */
 #include "app/start.h"
 #include "platform/plat.h"
+#include "ui/doctor.h"
 #include "ui/files.h"
 #include "ui/get.h"
 #include "ui/refresh.h"
@@ -59,6 +60,11 @@ static const struct command commands[] = {
      "read.\n"
      "The exit status is that of the last command.\n",
      "printf 'wait\\nlist\\n' | p2p shell"},
+    {"doctor", doctor_run, "", 0, 0, "what is wrong here, and what to do about it",
+     "Checks node, network both ways, clock, folders, limits and speed, one line each: ok, info,\n"
+     "warn or FAIL, what was found and its cure. Writes 4 MiB for a moment to see how fast a disk\n"
+     "is. Exit status 1 when something is wrong.\n",
+     "p2p doctor -i 10.0.0.5"},
     {"help", help_run, "[COMMAND]", 0, 1, "this help, or that of a command",
      "Prints what the program, or one of its commands, can do.\n", "p2p help get"},
     {"version", version_run, "", 0, 0, "the version", "Prints the version.\n", NULL},

@@ -213,6 +213,17 @@ static void on_left(void *ctx)
     loop_stop(app->loop);
 }
 
+static void on_peer_left(void *ctx)
+{
+    struct app *app = ctx;
+
+    if (app->index != NULL) {
+        index_leave(app->index, on_left, app);
+    } else {
+        on_left(app);
+    }
+}
+
 /* A second Ctrl-C ends the process: the first has put the default actions back. */
 static void leave(struct app *app)
 {
@@ -226,9 +237,9 @@ static void leave(struct app *app)
     plat_signals_reset();
     log_line(LOG_INFO, "node", "stopping");
     if (app->peer != NULL) {
-        peer_leave(app->peer, on_left, app);
+        peer_leave(app->peer, on_peer_left, app);
     } else {
-        loop_stop(app->loop);
+        on_peer_left(app);
     }
 }
 
@@ -337,6 +348,8 @@ static void start_prompt(struct app *app)
     struct prompt_node node = {
         .local = {.pid = plat_pid(), .port = app->address.port, .role = app->options->role},
         .address = place_reachable(&app->address),
+        .share = app->share,
+        .state = app->identity.path,
         .left = prompt_left,
         .ctx = app};
 

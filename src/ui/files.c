@@ -206,7 +206,7 @@ static void on_named(void *ctx, const struct record_result *result)
 
 static int open_files(struct files *files, struct command_line *line, uint32_t entries)
 {
-    memset(files, 0, sizeof *files); /* of the command before, at a prompt */
+    memset(files, 0, offsetof(struct files, sorted)); /* of the command before, at a prompt */
     int status = session_open(&files->session, line);
 
     if (status == 0 && merge_init(&files->merge, &files->session.arena, entries) != 0) {

@@ -22,11 +22,11 @@ static void talk(void *ctx)
 
 bool prompt_init(struct prompt *prompt, const struct command_line *base)
 {
-    memset(prompt, 0, sizeof *prompt);
-    prompt->wake = (struct plat_wake){-1, -1};
     if (base->no_prompt || !terminal_is_there()) {
         return false;
     }
+    memset(prompt, 0, sizeof *prompt);
+    prompt->wake = (struct plat_wake){-1, -1};
     shell_init(&prompt->shell, base);
     return true;
 }
@@ -42,6 +42,8 @@ int prompt_start(struct prompt *prompt, const struct prompt_node *node)
     prompt->ctx = node->ctx;
     prompt->shell.prompt.local = node->local;
     prompt->shell.prompt.address = node->address;
+    prompt->shell.prompt.share = node->share;
+    prompt->shell.prompt.state = node->state;
     prompt->shell.prompt.wake = &prompt->wake;
     error = plat_thread_start(&prompt->thread, PROMPT_STACK, talk, prompt);
     if (error != 0) {

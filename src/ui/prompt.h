@@ -14,14 +14,14 @@ struct prompt {
     void *ctx;
 };
 
-/* Zeroes it; base stays. False: there is to be no prompt: no terminal, in the background, or
- * --no-prompt. */
+/* base stays. False: there is to be no prompt: no terminal, in the background, or --no-prompt. */
 bool prompt_init(struct prompt *prompt, const struct command_line *base);
 /* Starts to read: the node listens. left(ctx) is called, by the prompt's thread, when a person has
  * left it. 0, -P2P_EMFILE, -P2P_EFULL. */
 struct prompt_node {
     struct identity_local local;
     struct plat_addr address;
+    const char *share, *state; /* its folders, "" for none; they stay */
     void (*left)(void *ctx);
     void *ctx;
 };

@@ -85,23 +85,24 @@ static bool find_folder(struct session *session)
     const struct config *settings = &session->line->settings;
     struct str state = config_text(settings, "node.state");
     const char *folders[] = {NULL, "share", "."};
-    char path[P2P_PATH_MAX], real[P2P_PATH_MAX], folder[P2P_PATH_MAX];
+    char path[P2P_PATH_MAX];
 
     if (state.len > 0) {
-        return text_copy(state, folder, sizeof folder) == 0 &&
-               identity_find_local(folder, &session->local) == 0;
+        return text_copy(state, session->state, sizeof session->state) == 0 &&
+               identity_find_local(session->state, &session->local) == 0;
     }
     if (text_copy(config_text(settings, "share.path"), path, sizeof path) == 0) {
         folders[0] = path;
     }
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         if (folders[i] != NULL && folders[i][0] != 0 &&
-            plat_real_path(folders[i], real, sizeof real) == 0 &&
-            identity_folder(real, 0, folder, sizeof folder) == 0 &&
-            identity_find_local(folder, &session->local) == 0) {
+            plat_real_path(folders[i], session->share, sizeof session->share) == 0 &&
+            identity_folder(session->share, 0, session->state, sizeof session->state) == 0 &&
+            identity_find_local(session->state, &session->local) == 0) {
             return true;
         }
     }
+    session->share[0] = session->state[0] = 0;
     return false;
 }
 
@@ -112,6 +113,8 @@ static bool find_local(struct session *session)
     if (prompt != NULL && prompt->wake != NULL) {
         session->local = prompt->local;
         session->local_addr = prompt->address;
+        text_copy(text_from(prompt->share), session->share, sizeof session->share);
+        text_copy(text_from(prompt->state), session->state, sizeof session->state);
         return true;
     }
     bool found = find_folder(session);

@@ -19,7 +19,8 @@ struct session_prompt {
     struct plat_wake *wake;
     struct identity_local local; /* beside a role: its node, and where it is reached */
     struct plat_addr address;
-    int status; /* of the last command */
+    const char *share, *state; /* beside a role: its folders, "" for none */
+    int status;                /* of the last command */
 };
 
 struct session {
@@ -34,6 +35,8 @@ struct session {
     bool has_local; /* a node runs for this folder */
     struct identity_local local;
     struct plat_addr local_addr; /* its port, from this machine */
+    char share[P2P_PATH_MAX];    /* its share, "" when that is not known */
+    char state[P2P_PATH_MAX];    /* its state folder */
     bool interrupted;
     void (*on_interrupt)(void *ctx); /* Ctrl-C: clean up, then session_end; NULL: end at once */
     void *interrupt_ctx;

@@ -93,7 +93,7 @@ def test_every_command(fleet, net):
         code, out, err = piped(fleet, line + "\n", index=index, cwd=home)
         assert code == 0 and err == "" and out != "", line
     out = piped(fleet, "help\n")[1]
-    for word in ("list", "get", "wait", "exit", "refresh"):
+    for word in ("list", "get", "wait", "exit", "refresh", "doctor"):
         assert re.search(rf"^ +{word}\b", out, re.M), word
     for word in ("index", "peer", "both", "shell"):
         assert not re.search(rf"^ +{word}\b", out, re.M), word

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: MIT
+"""doctor: a healthy fleet, and one fault after the other, each with its name and its cure."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import threading
+import time
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from fleet import free_port, put, wait_until
+from wire import Member, offer
+
+LINE = re.compile(r"(ok|info|warn|FAIL) +([a-z ]+): (.+?)(?: — (.+))?")
+
+
+def examine(fleet, *args, **how):
+    """{check: [(level, figure, cure)]} and the exit code."""
+    result = fleet.run("doctor", *map(str, args), **how)
+    assert result.err == "", result
+    found = {}
+    for line in result.out.splitlines():
+        match = LINE.fullmatch(line)
+        assert match, line
+        level, what, figure, cure = match.groups()
+        assert cure or level in ("ok", "info"), f"no cure: {line}"
+        found.setdefault(what, []).append((level, figure, cure))
+    wrong = any(level == "FAIL" for rows in found.values() for level, _, _ in rows)
+    assert result.code == (1 if wrong else 0), result
+    return found, result.code
+
+
+def only(found, what, level, *words):
+    """The one finding of that name."""
+    assert len(found[what]) == 1, found[what]
+    row = found[what][0]
+    assert row[0] == level, row
+    for word in words:
+        assert word in " ".join(filter(None, row[1:])), (word, row)
+    return row
+
+
+def tree(folder):
+    return sorted((p, p.stat().st_size) for p in Path(folder).rglob("*"))
+
+
+@pytest.fixture
+def healthy(fleet):
+    index = fleet.index(name="desk")
+    peer = fleet.peer(index, {"a.txt": b"a", "sub/deep/b.txt": b"b", ".hidden/c": b"c"})
+    index.wait_file("sub/deep/b.txt")
+    wait_until(lambda: index.node("kitchen")["reachable"], what="the index reaches it")
+    return index, peer
+
+
+def at(peer):
+    return ["-s", peer.state, "--share.path", peer.share]
+
+
+def test_a_healthy_peer(fleet, healthy):
+    index, peer = healthy
+    before = tree(peer.share), [p for p, _ in tree(peer.state)]
+    found, code = examine(fleet, *at(peer))
+    assert code == 0
+    only(found, "node", "ok", "kitchen", "peer", f"pid {peer.pid}", f"port {peer.port}")
+    only(found, "index", "ok", index.address, "ms", "1 nodes")
+    only(found, "way back", "ok", index.address, peer.address)
+    only(found, "clock", "ok", "as the index has it")
+    only(found, "state folder", "ok", str(peer.state), "free", "/s")
+    only(found, "save folder", "ok", f"{peer.share}/downloads (to be made)", "/s")
+    only(found, "share", "ok", "2 files in 3 folders")
+    only(found, "descriptors", "ok")
+    only(found, "hashing", "ok", "/s", "SHA-256 by")
+    only(found, "memory", "ok", "2 of at most")
+    only(found, "secret", "info", "open network")
+    assert found["watching"][0][0] in ("ok", "info")
+    assert (tree(peer.share), [p for p, _ in tree(peer.state)]) == before, "nothing is left behind"
+
+
+def test_index_and_both(fleet):
+    index = fleet.index()
+    found, code = examine(fleet, "-s", index.state)
+    assert code == 0
+    only(found, "node", "ok", "index")
+    only(found, "memory", "ok", "offers in the index")
+    assert "share" not in found and "way back" not in found
+    both = fleet.both({"a.txt": b"a"})
+    wait_until(lambda: both.node("attic"), what="it has joined itself")
+    found, code = examine(fleet, *at(both))
+    assert code == 0
+    only(found, "way back", "ok", both.address)
+    assert len(found["memory"]) == 2
+
+
+def test_as_a_document(fleet, healthy):
+    _, peer = healthy
+    out = fleet.ok("doctor", *at(peer), "--json").out
+    document = json.loads(out)
+    assert document["ok"] is True and len(document["checks"]) > 9
+    for check in document["checks"]:
+        assert set(check) == {"check", "level", "figure", "cure"}
+        assert check["level"] in ("ok", "info") or check["cure"]
+    result = fleet.run("doctor", "--json", index="127.0.0.1:1", cwd=fleet.folder("empty"))
+    assert result.code == 1 and json.loads(result.out)["ok"] is False
+
+
+def test_without_a_node(fleet):
+    """It says so, and checks what a node would find."""
+    index = fleet.index()
+    share = fleet.share("own", {"a.txt": b"a", "b/c.txt": b"c"})
+    found, code = examine(fleet, "--share.path", share, index=index)
+    assert code == 0
+    only(found, "node", "info", "none runs")
+    only(found, "index", "ok", index.address)
+    only(found, "share", "ok", "2 files in 2 folders")
+    only(found, "state folder", "ok", "to be made")
+    assert "way back" not in found and "memory" not in found
+    found, code = examine(fleet, index=index, cwd=fleet.folder("empty"))
+    assert code == 0
+    only(found, "share", "info", "p2p peer DIR")
+    assert "save folder" not in found
+
+
+def test_no_index(fleet):
+    peer = fleet.peer("127.0.0.1:1", {"a.txt": b"a"})
+    found, code = examine(fleet, *at(peer))
+    assert code == 1
+    only(found, "node", "FAIL", "not joined")
+    only(found, "index", "FAIL", "127.0.0.1:1", "refused", "p2p index")
+
+
+def test_each_index_is_asked(fleet, healthy):
+    index, peer = healthy
+    found, code = examine(fleet, *at(peer), index=f"127.0.0.1:1,{index.address}")
+    assert code == 1
+    assert [row[0] for row in found["index"]] == ["FAIL", "ok"]
+    only(found, "way back", "ok")
+
+
+def test_what_is_no_index(fleet, healthy):
+    _, peer = healthy
+    found, code = examine(fleet, index=peer.address)
+    assert code == 1
+    only(found, "index", "FAIL", "a peer")
+    other = fleet.own(FakeIndex(server="nginx"))
+    found, code = examine(fleet, index=other.address)
+    assert code == 1
+    only(found, "index", "FAIL", "something else")
+
+
+def test_another_index(fleet, healthy):
+    _, peer = healthy
+    other = fleet.index(name="other")
+    found, code = examine(fleet, *at(peer), index=other)
+    assert code == 0
+    only(found, "way back", "warn", other.address, "not")
+
+
+def test_a_node_that_hangs(fleet, healthy):
+    index, peer = healthy
+    peer.send(signal.SIGSTOP)
+    try:
+        found, code = examine(fleet, *at(peer), index=index)
+    finally:
+        peer.send(signal.SIGCONT)
+    assert code == 1
+    only(found, "node", "FAIL", f"pid {peer.pid}", "start it again")
+    only(found, "index", "ok")
+
+
+def test_it_can_be_interrupted(fleet, healthy):
+    _, peer = healthy
+    peer.send(signal.SIGSTOP)
+    try:
+        process = fleet.spawn("doctor", *map(str, at(peer)))
+        wait_until(lambda: busy(peer), what="it asks the node")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    finally:
+        peer.send(signal.SIGCONT)
+    assert process.returncode == 130 and err == b"", (out, err)
+
+
+def busy(peer):
+    """Somebody has connected to the stopped peer and waits."""
+    rows = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    fields = [row.split() for row in rows]
+    return [f for f in fields if f[2].endswith(f":{peer.port:04X}") and f[3] == "01"]
+
+
+class FakeIndex:
+    """Says what it is told to say: of itself, of nodes, and of the time."""
+
+    def __init__(self, nodes=(), ahead_s=0, server="p2p"):
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                lines = [{"role": "index", "version": "0.1.0", "nodes": len(nodes)}]
+                if self.path == "/v1/nodes":
+                    lines = [*nodes, {"end": True}]
+                body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+                self.send_response_only(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Date", formatdate(time.time() + ahead_s, usegmt=True))
+                if server == "p2p":
+                    self.send_header("P2P-Node", "ab" * 16)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_a_firewall_on_the_way_back(fleet, healthy):
+    _, peer = healthy
+    record = {
+        "node": peer.stats()["id"],
+        "state": "active",
+        "reachable": False,
+        "addresses": ["10.1.2.3:7751"],
+    }
+    fake = fleet.own(FakeIndex([{**record, "node": "00" * 16, "reachable": True}, record]))
+    found, code = examine(fleet, *at(peer), index=fake.address)
+    assert code == 1
+    only(found, "way back", "FAIL", "10.1.2.3:7751", "firewall", "advertise")
+
+
+@pytest.mark.parametrize("ahead,words", [(-7200, "2:00:0"), (600, "10:0"), (30, None)])
+def test_clocks_apart(fleet, ahead, words):
+    fake = fleet.own(FakeIndex(ahead_s=ahead))
+    found, code = examine(fleet, index=fake.address)
+    assert code == 0
+    if words is None:
+        only(found, "clock", "ok")
+    else:
+        only(found, "clock", "warn", words, "behind" if ahead > 0 else "ahead", "NTP")
+
+
+def limited(count):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+@pytest.mark.parametrize("count,level", [(4096, "ok"), (1023, "warn"), (120, "FAIL")])
+def test_few_descriptors(fleet, healthy, count, level):
+    index, _ = healthy
+    found, _ = examine(fleet, index=index, preexec_fn=limited(count))
+    only(found, "descriptors", level, str(count))
+
+
+def test_folders_that_cannot_be_written(fleet, healthy):
+    index, _ = healthy
+    found, code = examine(fleet, "-s", "/proc/nowhere/state", index=index)
+    assert code == 1
+    only(found, "state folder", "FAIL", "/proc/nowhere/state", "cannot be written")
+    share = fleet.share("own", {"a.txt": b"a"})
+    args = ["--share.path", share, "--share.save", "/proc/nowhere"]
+    found, code = examine(fleet, *args, index=index)
+    assert code == 1
+    only(found, "save folder", "FAIL", "/proc/nowhere", "cannot be written")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_folders_of_another_user(fleet, healthy):
+    index, _ = healthy
+    state = fleet.folder("roots-state")
+    os.chmod(state, 0o700)
+    share = fleet.share("own", {"a.txt": b"a"})
+    args = ["-s", state, "--share.path", share]
+    found, code = examine(fleet, *args, index=index, user=65534, group=65534, cwd="/")
+    assert code == 1
+    only(found, "state folder", "FAIL", str(state), "Permission denied", "chown")
+    only(found, "save folder", "FAIL", "chown")
+
+
+def test_no_room(fleet, healthy):
+    index, _ = healthy
+    share = fleet.share("own", {"a.txt": b"a"})
+    args = ["--share.path", share, "--share.min_free", "9000000G"]
+    found, code = examine(fleet, *args, index=index)
+    assert code == 1
+    only(found, "save folder", "FAIL", "make room", "min_free")
+
+
+def test_no_share(fleet, healthy):
+    index, _ = healthy
+    found, code = examine(fleet, "--share.path", "/nowhere/at/all", index=index)
+    assert code == 1
+    only(found, "share", "FAIL", "/nowhere/at/all", "mkdir")
+
+
+def test_files_that_cannot_be_read(fleet):
+    if os.geteuid() == 0:
+        pytest.skip("root reads everything")
+    index = fleet.index()
+    share = fleet.share("own", {"a.txt": b"a", "b.txt": b"b"})
+    (share / "b.txt").chmod(0)
+    peer = fleet.peer(index, share=share)
+    wait_until(lambda: peer.stats()["unreadable"], what="it has tried")
+    found, _ = examine(fleet, *at(peer))
+    only(found, "share", "warn", "1 cannot be read")
+
+
+def test_a_full_table(fleet):
+    index = fleet.index("-m", "4M")
+    size = index.stats()["tables"]["offers"]["size"]
+    with Member(index) as member:
+        member.joined(*[offer(f"file-{i}") for i in range(size + 10)])
+        found, code = examine(fleet, "-s", index.state)
+    assert code == 1
+    only(found, "memory", "FAIL", "offers", "memory")
+
+
+def test_a_scanning_share(fleet):
+    index = fleet.index()
+    peer = fleet.peer(index, {"a.txt": b"a"}, "--share.watch", "scan")
+    index.wait_file("a.txt")
+    found, code = examine(fleet, *at(peer), "--share.watch", "scan")
+    assert code == 0
+    assert found["watching"][0][0] in ("ok", "info")
+    if found["watching"][0][0] == "ok":
+        found, _ = examine(fleet, *at(peer))
+        only(found, "watching", "warn", "the node scans", "sysctl")
+
+
+def test_a_large_share(fleet):
+    """Counted whole, but for what takes too long."""
+    share = fleet.share("own")
+    for i in range(300):
+        put(share / f"folder-{i % 100}" / f"deeper-{i}" / "file.txt", b"x")
+    found, code = examine(fleet, "--share.path", share, index=fleet.index())
+    assert code == 0
+    only(found, "share", "ok", "300 files in 401 folders")
+
+
+def test_in_a_prompt(fleet, healthy):
+    """Twice in one process."""
+    _, peer = healthy
+    process = fleet.spawn("shell", *map(str, at(peer)), stdin=subprocess.PIPE)
+    out, err = process.communicate(b"doctor\ndoctor\n", timeout=30)
+    assert process.returncode == 0 and err == b""
+    assert len(re.findall(rb"^ok +way back: ", out, re.M)) == 2
+
+
+def test_a_port_that_nobody_has(fleet):
+    found, code = examine(fleet, index=f"127.0.0.1:{free_port()}")
+    assert code == 1
+    only(found, "index", "FAIL", "refused")
+    only(found, "clock", "ok")
