@@ -253,7 +253,7 @@ static void go_home(struct exchange *exchange, struct handout *handout)
 }
 
 /* The file is not what the ticket promises. A fresh ticket is answered, so that nobody goes to and
- * fro while home does not know yet. */
+ * fro while home does not know yet; the next request goes home, and the complaint with it. */
 static void fail(struct exchange *exchange, struct handout *handout, int error)
 {
     struct handout_ticket *ticket = exchange->ticket;
@@ -286,7 +286,8 @@ static bool asks_content(const struct exchange *exchange)
 {
     const struct handout_ticket *ticket = exchange->ticket;
     uint8_t content[P2P_SHA256_SIZE];
-    return ticket && text_hex_decode(exchange->tail, content, sizeof content) == 0 &&
+    return ticket && ticket->complaint == 0 &&
+           text_hex_decode(exchange->tail, content, sizeof content) == 0 &&
            memcmp(content, ticket->content.bytes, sizeof content) == 0;
 }
 
@@ -301,7 +302,8 @@ static void content_begin(struct exchange *exchange, void *role)
 static void download_begin(struct exchange *exchange, void *role)
 {
     const struct handout_ticket *ticket = exchange->ticket;
-    if (!ticket || !text_equal(exchange->tail, (struct str){ticket->path, ticket->path_len}))
+    if (!ticket || ticket->complaint != 0 ||
+        !text_equal(exchange->tail, (struct str){ticket->path, ticket->path_len}))
         go_home(exchange, role);
     else if (prepare(exchange, role))
         serve_bytes(exchange, role, true);
