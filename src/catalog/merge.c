@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Two hash tables in one carve: lines by (path, content), and who was counted by (line, node). Open
- * addressing, never more than half full. What a merged line shows comes from its best offer, so
- * that the order of answers changes nothing. */
+/* Two hash tables in one carve: lines by path, so that the contents of a name stand in one run, and
+ * who was counted by (line, node). Open addressing, never more than half full. What a merged line
+ * shows comes from its best offer, so that the order of answers changes nothing. */
 #include "catalog/merge.h"
 
 #include "base/hash.h"
@@ -80,17 +80,15 @@ static bool same_line(const struct merge_entry *entry, const struct record_offer
            (!offer->hashed || memcmp(&entry->content, &offer->content, sizeof offer->content) == 0);
 }
 
-static uint64_t line_hash(const struct record_offer *offer)
+static uint32_t path_place(const struct merge *merge, struct str path)
 {
-    uint64_t hash = hash_bytes(offer->path.ptr, offer->path.len);
-
-    return offer->hashed ? hash ^ hash_bytes(&offer->content, sizeof offer->content) : hash;
+    return (uint32_t)hash_bytes(path.ptr, path.len) & merge->table_mask;
 }
 
 /* The place of a line in the table: its own, or the free one where it would go. */
-static uint32_t *find_line(struct merge *merge, const struct record_offer *offer)
+static uint32_t *find_line(const struct merge *merge, const struct record_offer *offer)
 {
-    uint32_t at = (uint32_t)line_hash(offer) & merge->table_mask;
+    uint32_t at = path_place(merge, offer->path);
 
     while (merge->table[at] != 0 && !same_line(&merge->entries[merge->table[at] - 1], offer)) {
         at = (at + 1) & merge->table_mask;
@@ -188,6 +186,19 @@ const struct merge_entry *merge_at(const struct merge *merge, uint32_t i)
     return i < merge->count ? &merge->entries[i] : NULL;
 }
 
+uint32_t merge_number(const struct merge *merge, const struct record_offer *offer)
+{
+    return *find_line(merge, offer) - 1;
+}
+
+uint32_t merge_room(const struct merge *merge)
+{
+    uint32_t entries = merge->max - merge->count;
+    uint32_t holders = merge->holder_mask / 2 - merge->holder_count;
+
+    return merge->holder_count > merge->holder_mask / 2 ? 0 : entries < holders ? entries : holders;
+}
+
 /* The rank of an entry among those of its name: known before unknown, owned before copies, then the
  * time. */
 static int compare(const struct merge_entry *a, const struct merge_entry *b, int64_t wall_s)
@@ -211,8 +222,9 @@ const struct merge_entry *merge_best(const struct merge *merge, struct str path,
 {
     const struct merge_entry *best = NULL;
 
-    for (uint32_t i = 0; i < merge->count; i++) {
-        const struct merge_entry *entry = &merge->entries[i];
+    for (uint32_t at = path_place(merge, path); merge->table[at] != 0;
+         at = (at + 1) & merge->table_mask) {
+        const struct merge_entry *entry = &merge->entries[merge->table[at] - 1];
         if (text_equal(entry->path, path) && (best == NULL || compare(entry, best, wall_s) > 0)) {
             best = entry;
         }

@@ -28,6 +28,10 @@ void merge_clear(struct merge *merge);
  * 0, 1 when the same node was counted for that line already, or -P2P_EFULL (the result is dropped).
  */
 int merge_add(struct merge *merge, const struct record_result *result);
+/* The number of the entry that merge_add made or found for this offer; UINT32_MAX: none. */
+uint32_t merge_number(const struct merge *merge, const struct record_offer *offer);
+/* Results that can be added still, unless their paths are long. */
+uint32_t merge_room(const struct merge *merge);
 uint32_t merge_count(const struct merge *merge);
 const struct merge_entry *merge_at(const struct merge *merge, uint32_t i);
 /* The entry of that path that stands for the name: the newest owned one, else the newest copy; of

@@ -207,6 +207,7 @@ static void connection_failed(struct batch *batch, int number)
     source->retry_ms = now + (BATCH_RETRY_MS << source->fails);
     source->address++;
     if (++source->fails >= BATCH_FAILS) {
+        batch->want.sources[number].silent = true;
         drop_source(batch, number);
         return;
     }
@@ -237,6 +238,7 @@ static bool judge(struct batch *batch, int number, const struct batch_job *self)
     if (right) {
         source->fails = 0;
         batch->want.sources[number].bytes += job->received;
+        file->giver = number;
         return true;
     }
     if (job->result == 0) {
@@ -577,6 +579,7 @@ static uint32_t take_files(struct batch *batch)
         bool ours = file->result == WANTED_OPEN && file->size <= BATCH_SIZE_MAX &&
                     (file->size == 0 ? is_empty(file) : file->source_count > 0);
         file->state = ours ? BATCH_WAITING : BATCH_NOT_OURS;
+        file->giver = ours ? -1 : file->giver;
         file->tried = 0;
         count += ours;
         if (ours && file->size == 0) {

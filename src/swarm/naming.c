@@ -18,6 +18,14 @@ static void note(struct naming *naming, uint32_t i, int error)
     naming->reason[i] = error != 0 ? plat_reason() : NULL;
 }
 
+static void give_name(struct naming *naming, uint32_t i)
+{
+    uint32_t number = naming->number[i];
+    struct stage_name name = {number, &naming->files[number], naming->replace};
+
+    naming->error[i] = stage_name(naming->stage, &name, &naming->reason[i]);
+}
+
 static void naming_work(struct worker_job *job)
 {
     struct naming *naming = (struct naming *)job;
@@ -27,15 +35,13 @@ static void naming_work(struct worker_job *job)
     }
     int error = stage_sync(naming->stage);
     for (uint32_t i = 0; i < naming->count; i++) {
-        uint32_t number = naming->number[i];
         if (error != 0) {
             note(naming, i, error);
         }
         if (naming->error[i] != 0) {
-            stage_drop(naming->stage, number);
+            stage_drop(naming->stage, naming->number[i]);
         } else {
-            note(naming, i,
-                 stage_name(naming->stage, number, &naming->files[number], naming->replace));
+            give_name(naming, i);
         }
     }
 }

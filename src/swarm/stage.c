@@ -6,6 +6,7 @@
 
 #include "base/name.h"
 #include "base/text.h"
+#include "platform/plat.h"
 #include "platform/plat_file.h"
 
 #include <stdio.h>
@@ -176,16 +177,27 @@ static int enter(struct stage *stage, struct str path)
     return stage->last;
 }
 
-int stage_name(struct stage *stage, uint32_t number, const struct wanted *file, bool replace)
+/* Words that a person understands without knowing what a rename is. */
+static const char *reason_of(int error, bool entering)
+{
+    if (error == -P2P_EEXIST) {
+        return entering ? "a folder is needed where there is a file"
+                        : "there is a file of that name by now; --force replaces it";
+    }
+    return plat_reason();
+}
+
+int stage_name(struct stage *stage, const struct stage_name *name, const char **out_reason)
 {
     char from[16], to[P2P_PART_MAX + 1];
-    int folder = enter(stage, name_folder(file->path));
-    int error = folder < 0 ? folder : text_copy(name_base(file->path), to, sizeof to);
+    int folder = enter(stage, name_folder(name->file->path));
+    int error = folder < 0 ? folder : text_copy(name_base(name->file->path), to, sizeof to);
 
-    put_number(number, from);
+    put_number(name->number, from);
     if (error == 0) {
-        error = plat_rename_beneath(stage->folder, from, folder, to, replace);
+        error = plat_rename_beneath(stage->folder, from, folder, to, name->replace);
     }
+    *out_reason = error != 0 ? reason_of(error, folder < 0) : NULL;
     if (error != 0) {
         plat_unlink_beneath(stage->folder, from);
     }

@@ -29,8 +29,13 @@ int stage_put(const struct stage *stage, uint32_t number, const struct wanted *f
 /* All that was put is on the disk. */
 int stage_sync(struct stage *stage);
 /* Gives the file its name, making folders as needed. 0; -P2P_EEXIST: something of that name is
- * there (replace: a folder); the file is gone from the stage then. */
-int stage_name(struct stage *stage, uint32_t number, const struct wanted *file, bool replace);
+ * there; the file is gone from the stage then, and *out_reason says what went wrong. */
+struct stage_name {
+    uint32_t number;
+    const struct wanted *file;
+    bool replace;
+};
+int stage_name(struct stage *stage, const struct stage_name *name, const char **out_reason);
 void stage_drop(const struct stage *stage, uint32_t number);
 /* Empties and removes the folder. 0, or an error when the names given may not be on the disk. */
 int stage_close(struct stage *stage);

@@ -120,7 +120,8 @@ struct lane_crew *const *transfer_crews(const struct transfer *transfer)
 static void end(struct transfer *transfer)
 {
     struct download *download = &transfer->download;
-    bool keep = transfer->keep && transfer->result != -P2P_EVERIFY;
+    bool is_some = download->part.found > 0 || download->held_bytes > 0;
+    bool keep = transfer->keep && is_some && transfer->result != -P2P_EVERIFY;
 
     loop_stop_timer(download->config.loop, &transfer->tick);
     part_close(&download->part, keep || transfer->result == 0);

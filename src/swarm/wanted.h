@@ -20,6 +20,7 @@ struct wanted_source {
     int addr_count;
     uint64_t bytes; /* of files that it gave and that were right; counted by batch */
     bool blamed;    /* it sent wrong bytes */
+    bool silent;    /* it could not be reached */
 };
 
 struct wanted {
@@ -27,11 +28,13 @@ struct wanted {
     int64_t size, mtime;
     struct str path; /* beneath the target folder; obeys the name rule; the owner's */
     bool executable;
+    bool hashed; /* content is known; what has to be so before anything here is asked */
     uint8_t source_count;
     uint16_t source[WANTED_SOURCES]; /* numbers in the owner's table of sources */
     int result;                      /* WANTED_OPEN, 0, or what went wrong */
     bool was_there;                  /* result 0: the very bytes lay there already */
     const char *reason;              /* of an error: the system's words, or our own; may be NULL */
+    int giver;                       /* whose bytes they are, in the owner's table; -1: unknown */
     /* of the batch */
     uint8_t state, tried; /* tried: sources that have not got it, by bit */
     uint32_t next;        /* in a list */

@@ -1,330 +1,500 @@
 /* SPDX-License-Identifier: MIT */
-/* get: ask what the name means, have it hashed where it is not yet, and fetch it. What is asked for
- * is a content; from then on its SHA-256 says what is right, whoever sends it. */
+/* get: each WHAT becomes files (in portions), these are hashed where they are not yet, looked for
+ * in the target folder, fetched in a batch when they are small, and one by one when they are not or
+ * when the batch did not get them. What is asked for is a content; from then on its SHA-256 says
+ * what is right, whoever sends it. */
 #include "ui/get.h"
 
 #include "base/log.h"
 #include "base/name.h"
+#include "base/text.h"
 #include "platform/plat_file.h"
-#include "ui/print.h"
+#include "swarm/batch.h"
+#include "swarm/survey.h"
+#include "ui/aim.h"
+#include "ui/outcome.h"
+#include "ui/pick.h"
 #include "ui/progress.h"
-#include "ui/query.h"
+#include "ui/unhashed.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    GET_RESULTS = 1000,
-    GET_TICK_MS = 200,  /* of the progress line */
-    GET_RETRY_MS = 300, /* for a file that is being hashed, unless its holder says otherwise */
+    GET_TICK_MS = 200,           /* of the progress lines */
+    GET_KEEP = 64 * 1024 * 1024, /* of a .part that Ctrl-C leaves for the next time */
     GET_WORKER_FDS = 128,
     GET_WORKER_TIMERS = 128,
-    GET_MEMORY_REST = 1 << 20 /* of the arena, beside the transfer */
+    GET_MEMORY_REST = 256 * 1024 /* of the arena, beside the transfer */
 };
+
+enum get_stage { GET_PICKING, GET_HASHING, GET_SURVEYING, GET_IN_BATCH, GET_IN_TRANSFER, GET_OVER };
 
 struct get {
     struct session session;
-    struct query query;
-    struct merge *merge;
+    enum get_stage stage;
+    struct pick pick;
+    struct unhashed unhashed;
+    struct survey survey;
+    struct batch *batch;
+    struct transfer *transfer;
     struct worker workers[P2P_WORKERS_MAX];
     int worker_count;
-    struct transfer *transfer;
+    struct aim aim;
+    struct outcome outcome;
+    struct wanted *files; /* of this portion */
+    struct str *paths;    /* their names in the network */
+    uint32_t count, next; /* next: to be looked at for a transfer */
     struct transfer_want want;
     struct transfer_progress progress;
     struct loop_timer tick;
-    struct client *hasher;   /* to the holder that hashes the file for us */
-    struct plat_addr holder; /* of the unhashed file */
-    char target[P2P_URL_MAX];
-    int retry_ms, hash_status;
-    bool asked_by_hash; /* WHAT is a SHA-256 */
-    bool on_terminal;
-    char path[P2P_PATH_MAX * 2]; /* as printed at the end */
+    struct loop_post step; /* to the next WHAT */
     char name[P2P_PART_MAX + 1];
-    char folder[P2P_PATH_MAX * 2];
+    int what;           /* the next one */
+    bool more, gave_up; /* of this WHAT; no holder of some file could be reached */
 };
 
-static void ask_index(struct get *get);
+static void transfer_next(struct get *get);
 
-static void end(struct get *get, int status)
+/* --- from one to the next ------------------------------------------------------------------ */
+
+static const char *shown(const struct get *get, const struct wanted *file,
+                         char out[static AIM_SHOWN_MAX])
 {
-    if (get->on_terminal) {
-        progress_clear();
-    }
-    session_end(&get->session, status);
+    return aim_shown(&get->aim, file->path, out);
 }
 
-static int exit_status(int result)
+static void end(struct get *get)
 {
-    switch (result) {
-    case 0:
-        return P2P_EXIT_OK;
-    case -P2P_ENOTFOUND:
-        return P2P_EXIT_NOT_FOUND;
-    case -P2P_EVERIFY:
-        return P2P_EXIT_UNVERIFIED;
-    case -P2P_EAGAIN:
-        return P2P_EXIT_INTERRUPTED;
-    default:
-        return P2P_EXIT_FAILED;
+    get->stage = GET_OVER;
+    loop_stop_timer(get->session.loop, &get->tick);
+    if (get->outcome.on_terminal) {
+        progress_clear();
+    }
+    if (get->session.interrupted) {
+        outcome_note(&get->outcome, P2P_EXIT_INTERRUPTED);
+    }
+    session_end(&get->session, get->outcome.status);
+}
+
+/* From the loop, so that a thousand words that mean nothing are no thousand frames of the stack. */
+static void on_step(void *ctx)
+{
+    struct get *get = ctx;
+
+    if (get->session.interrupted || get->stage == GET_OVER) {
+        return;
+    }
+    get->stage = GET_PICKING;
+    get->count = 0;
+    if (get->more) {
+        pick_on(&get->pick);
+    } else if (get->what < get->session.line->count) {
+        pick_begin(&get->pick, text_from(get->session.line->words[get->what++]));
+    } else {
+        end(get);
+    }
+}
+
+static void step(struct get *get)
+{
+    get->step = (struct loop_post){.run = on_step, .ctx = get};
+    loop_defer(get->session.loop, &get->step);
+}
+
+/* --- the portion --------------------------------------------------------------------------- */
+
+/* The other contents of a name, so that nobody wonders which one came. */
+static void name_other(const struct merge_entry *entry)
+{
+    char hex[2 * P2P_SHA256_SIZE + 1], size[32];
+    struct buf buf = buf_on(size, sizeof size - 1);
+
+    buf_put_size(&buf, (uint64_t)entry->size);
+    size[buf.len] = 0;
+    text_hex_encode(entry->content.bytes, sizeof entry->content, hex);
+    session_say("%.*s also means %s (%s, %u holder%s); get it by its SHA-256", (int)entry->path.len,
+                entry->path.ptr, hex, size, entry->holders, entry->holders == 1 ? "" : "s");
+}
+
+static void add_file(struct get *get, const struct merge_entry *entry, uint32_t number)
+{
+    const struct pick_holders *holders = &get->pick.holders[number];
+    struct wanted *file = &get->files[get->count];
+
+    get->paths[get->count++] = entry->path;
+    *file = (struct wanted){.content = entry->content,
+                            .size = entry->size,
+                            .mtime = entry->mtime,
+                            .executable = entry->executable,
+                            .hashed = entry->hashed,
+                            .path = get->aim.is_file ? text_from(get->aim.name)
+                                                     : pick_place(&get->pick, entry->path),
+                            .source_count = holders->count,
+                            .giver = -1,
+                            .result = WANTED_OPEN};
+    memcpy(file->source, holders->source, sizeof file->source);
+}
+
+static void collect(struct get *get)
+{
+    for (uint32_t i = 0; i < merge_count(get->pick.merge); i++) {
+        bool is_other;
+        const struct merge_entry *entry = pick_file(&get->pick, i, &is_other);
+        if (entry != NULL) {
+            add_file(get, entry, i);
+        } else if (is_other) {
+            name_other(merge_at(get->pick.merge, i));
+        }
+    }
+}
+
+/* -o names one file: are there more? */
+static bool is_too_much(struct get *get)
+{
+    const struct command_line *line = get->session.line;
+
+    if (!get->aim.is_file || (line->count == 1 && get->count <= 1 && !get->more)) {
+        return false;
+    }
+    session_say(
+        "%s: not a folder, and more than one file is to be written; end it in / to make one",
+        line->output);
+    outcome_note(&get->outcome, P2P_EXIT_USAGE);
+    end(get);
+    return true;
+}
+
+static struct str path_of(void *ctx, const struct wanted *file)
+{
+    const struct get *get = ctx;
+
+    return get->paths[file - get->files];
+}
+
+static void on_picked(void *ctx, int status, bool more)
+{
+    struct get *get = ctx;
+
+    outcome_note(&get->outcome, status);
+    get->more = more;
+    if (status == P2P_EXIT_NO_INDEX) {
+        end(get);
+        return;
+    }
+    if (status == 0 || get->pick.truncated) {
+        collect(get);
+    }
+    if (is_too_much(get)) {
+        return;
+    }
+    get->stage = GET_HASHING;
+    get->gave_up = false;
+    get->unhashed.files = get->files;
+    get->unhashed.count = get->count;
+    get->unhashed.sources = get->pick.sources;
+    unhashed_begin(&get->unhashed);
+}
+
+static void say_failed(struct get *get, const struct wanted *file, int status)
+{
+    char name[AIM_SHOWN_MAX];
+    const char *reason = file->reason != NULL ? file->reason : log_error(file->result);
+
+    outcome_failed(&get->outcome, shown(get, file, name), reason, status);
+}
+
+static void say_here(struct get *get, const struct wanted *file,
+                     const struct transfer_progress *progress)
+{
+    char name[AIM_SHOWN_MAX];
+    struct outcome_file here = {.file = file,
+                                .shown = shown(get, file, name),
+                                .progress = progress,
+                                .giver = file->giver >= 0 ? &get->pick.sources[file->giver] : NULL};
+
+    outcome_here(&get->outcome, &here);
+}
+
+static void on_hashed(void *ctx)
+{
+    struct get *get = ctx;
+
+    if (get->session.interrupted) {
+        return;
+    }
+    for (uint32_t i = 0; i < get->count; i++) {
+        struct wanted *file = &get->files[i];
+        if (file->result != WANTED_OPEN) {
+            file->reason = file->result == -P2P_ENOTFOUND
+                               ? "its holder has not got it any more"
+                               : "it is not hashed yet, and its holder cannot be reached";
+            say_failed(get, file, outcome_status(file->result));
+        }
+    }
+    get->stage = GET_SURVEYING;
+    get->survey.root = get->aim.root;
+    get->survey.replace = get->session.line->force;
+    get->survey.files = get->files;
+    get->survey.count = get->count;
+    survey_start(&get->survey, &get->session.background, get->session.loop);
+}
+
+static void on_file(void *ctx, struct wanted *file)
+{
+    struct get *get = ctx;
+
+    if (file->result == 0) {
+        say_here(get, file, NULL);
+    } else {
+        say_failed(get, file, P2P_EXIT_FAILED);
+    }
+}
+
+static void on_batch_done(void *ctx)
+{
+    struct get *get = ctx;
+
+    if (get->session.interrupted) {
+        end(get);
+        return;
+    }
+    get->stage = GET_IN_TRANSFER;
+    get->next = 0;
+    transfer_next(get);
+}
+
+/* The files of a batch together may be too much, where each alone is not. */
+static bool has_room(struct get *get)
+{
+    uint64_t stay = config_number(&get->session.line->settings, "share.min_free");
+    int64_t free_bytes = plat_free_space(get->aim.root), needed = 0;
+
+    for (uint32_t i = 0; i < get->count; i++) {
+        const struct wanted *file = &get->files[i];
+        needed += file->result == WANTED_OPEN && file->size <= BATCH_SIZE_MAX ? file->size : 0;
+    }
+    return free_bytes < 0 || needed == 0 || (uint64_t)needed + stay <= (uint64_t)free_bytes;
+}
+
+static void begin_batch(struct get *get)
+{
+    struct batch_want want = {.root = get->aim.root,
+                              .replace = get->session.line->force,
+                              .files = get->files,
+                              .count = get->count,
+                              .sources = get->pick.sources,
+                              .source_count = get->pick.source_count,
+                              .on_file = on_file,
+                              .done = on_batch_done,
+                              .ctx = get};
+
+    get->stage = GET_IN_BATCH;
+    if (has_room(get)) {
+        batch_start(get->batch, &want);
+    } else {
+        on_batch_done(get); /* each is told by the transfer how much is missing */
+    }
+}
+
+static void on_surveyed(void *ctx)
+{
+    struct get *get = ctx;
+
+    if (get->session.interrupted) {
+        end(get);
+        return;
+    }
+    for (uint32_t i = 0; i < get->count; i++) {
+        struct wanted *file = &get->files[i];
+        if (file->hashed && file->result != WANTED_OPEN) {
+            on_file(get, file);
+        }
+    }
+    begin_batch(get);
+}
+
+/* --- one by one ---------------------------------------------------------------------------- */
+
+static void say_interrupted(struct get *get, const char *name)
+{
+    int64_t kept =
+        get->progress.done > get->progress.found ? get->progress.done : get->progress.found;
+    char size[32];
+    struct buf buf = buf_on(size, sizeof size - 1);
+
+    buf_put_size(&buf, (uint64_t)kept);
+    size[buf.len] = 0;
+    if (kept > GET_KEEP) {
+        session_say("%s: interrupted; %s are kept, the next get goes on from there", name, size);
+    } else {
+        session_say("%s: interrupted; nothing of it is kept", name);
     }
 }
 
 static void on_transfer_done(void *ctx, int result, const char *reason)
 {
     struct get *get = ctx;
+    struct wanted *file = &get->files[get->next];
     const struct command_line *line = get->session.line;
+    char name[AIM_SHOWN_MAX];
 
     transfer_progress(get->transfer, &get->progress);
-    end(get, exit_status(result));
+    plat_close(get->want.folder);
+    file->result = result;
+    file->reason = reason;
+    file->size = get->progress.size; /* what the index said may have been wrong */
+    if (result == -P2P_EAGAIN) {
+        say_interrupted(get, shown(get, file, name));
+        end(get);
+        return;
+    }
     if (result == 0) {
-        print_fetched(print_style(line->json), &get->want.content, get->path);
-        if ((get->on_terminal && !line->quiet) || line->verbose) {
-            progress_summary(get->path, &get->progress);
+        say_here(get, file, &get->progress);
+        if ((get->outcome.on_terminal && !line->quiet) || line->verbose) {
+            progress_summary(shown(get, file, name), &get->progress);
         }
-    } else if (result == -P2P_EAGAIN) {
-        session_say("%s: interrupted", get->path);
     } else {
-        session_say("%s: %s", get->path, reason);
+        say_failed(get, file, outcome_status(result));
+    }
+    get->gave_up |= result == -P2P_EUNREACH;
+    get->next++;
+    transfer_next(get);
+}
+
+/* Opens the folder that the file goes into, which is made when it is not there. */
+static int open_folder(struct get *get, const struct wanted *file)
+{
+    struct str folder = name_folder(file->path);
+    char path[P2P_PATH_MAX + 1];
+    int error = text_copy(folder, path, sizeof path);
+
+    if (error == 0 && folder.len > 0) {
+        error = plat_make_folders_beneath(get->aim.root, path);
+    }
+    return error != 0 ? error : plat_open_folder_beneath(get->aim.root, path);
+}
+
+/* Holders that the search named; the transfer asks for more by itself. */
+static void add_holders(struct get *get, const struct wanted *file)
+{
+    for (int i = 0; i < file->source_count; i++) {
+        const struct wanted_source *source = &get->pick.sources[file->source[i]];
+        struct record_result holder = {.node = source->id,
+                                       .name = text_from(source->name),
+                                       .address_count = source->addr_count,
+                                       .have = 100};
+        memcpy(holder.address, source->addr, sizeof holder.address);
+        transfer_add_holder(get->transfer, &holder);
+    }
+}
+
+static int start_transfer(struct get *get, struct wanted *file)
+{
+    get->want = (struct transfer_want){.content = file->content,
+                                       .size = file->size,
+                                       .mtime = file->mtime,
+                                       .executable = file->executable,
+                                       .name = get->name,
+                                       .replace = get->session.line->force,
+                                       .done = on_transfer_done,
+                                       .ctx = get};
+    int error = text_copy(name_base(file->path), get->name, sizeof get->name);
+
+    get->want.folder = error != 0 ? error : open_folder(get, file);
+    if (get->want.folder < 0) {
+        file->reason = get->want.folder == -P2P_EEXIST ? "a folder is needed where there is a file"
+                                                       : plat_reason();
+        return get->want.folder;
+    }
+    error = transfer_start(get->transfer, &get->want);
+    if (error != 0) {
+        plat_close(get->want.folder);
+        file->reason = "larger than the memory has room for; give more with --memory";
+        return error;
+    }
+    add_holders(get, file);
+    return 0;
+}
+
+/* Nobody whom the search named could be reached a moment ago: no second patience for these. */
+static bool is_out_of_reach(const struct get *get, const struct wanted *file)
+{
+    bool silent = get->gave_up && file->source_count > 0;
+
+    for (int i = 0; i < file->source_count && silent; i++) {
+        silent = get->pick.sources[file->source[i]].silent;
+    }
+    return silent;
+}
+
+static void transfer_next(struct get *get)
+{
+    for (; get->next < get->count; get->next++) {
+        struct wanted *file = &get->files[get->next];
+        if (file->result != WANTED_OPEN) {
+            continue;
+        }
+        if (is_out_of_reach(get, file)) {
+            file->result = -P2P_EUNREACH;
+            file->reason = "none of its holders can be reached";
+        } else {
+            file->result = start_transfer(get, file);
+        }
+        if (file->result == 0) {
+            file->result = WANTED_OPEN;
+            return;
+        }
+        say_failed(get, file, P2P_EXIT_FAILED);
+    }
+    step(get);
+}
+
+/* --- the command --------------------------------------------------------------------------- */
+
+static void on_interrupt(void *ctx)
+{
+    struct get *get = ctx;
+
+    switch (get->stage) {
+    case GET_PICKING:
+        pick_stop(&get->pick);
+        end(get);
+        break;
+    case GET_HASHING:
+        unhashed_stop(&get->unhashed);
+        end(get);
+        break;
+    case GET_SURVEYING:
+        atomic_store(&get->survey.stop, true);
+        break;
+    case GET_IN_BATCH:
+        batch_stop(get->batch);
+        break;
+    case GET_IN_TRANSFER:
+        transfer_progress(get->transfer, &get->progress);
+        transfer_stop(get->transfer,
+                      get->progress.done > GET_KEEP || get->progress.found > GET_KEEP);
+        break;
+    case GET_OVER:
+        break;
     }
 }
 
 static void on_tick(void *ctx)
 {
     struct get *get = ctx;
+    char name[AIM_SHOWN_MAX];
 
-    transfer_progress(get->transfer, &get->progress);
-    progress_show(get->path, &get->progress);
+    if (get->stage == GET_IN_TRANSFER && get->next < get->count) {
+        transfer_progress(get->transfer, &get->progress);
+        progress_show(shown(get, &get->files[get->next], name), &get->progress);
+    }
     loop_set_timer(get->session.loop, &get->tick, loop_now_ms(get->session.loop) + GET_TICK_MS);
 }
 
-static void on_interrupt(void *ctx)
+static int start_transfers(struct get *get)
 {
-    transfer_stop(((struct get *)ctx)->transfer, false);
-}
-
-/* Splits the target into a folder, which is opened, and a name in it. */
-static int open_target(struct get *get, struct str name)
-{
-    const char *output = get->session.line->output;
-    struct plat_stat stat;
-    struct str path = text_from(output != NULL ? output : "");
-    bool is_folder = output == NULL || text_ends(path, STR("/")) ||
-                     (plat_stat(output, &stat) == 0 && stat.kind == PLAT_KIND_FOLDER);
-    const char *slash = output != NULL && !text_ends(path, STR("/")) ? "/" : "";
-
-    if (is_folder) {
-        struct str base = name_base(name);
-        snprintf(get->path, sizeof get->path, "%s%s%.*s", output != NULL ? output : "", slash,
-                 (int)base.len, base.ptr);
-        if (output != NULL) {
-            plat_make_folders(output, false);
-        }
-    } else {
-        snprintf(get->path, sizeof get->path, "%s", output);
-    }
-    struct str folder = name_folder(text_from(get->path));
-    bool from_root = get->path[0] == '/' && folder.len == 0;
-    snprintf(get->folder, sizeof get->folder, "%.*s", (int)folder.len, folder.ptr);
-    if (text_copy(name_base(text_from(get->path)), get->name, sizeof get->name) != 0) {
-        return -P2P_ETOOBIG;
-    }
-    get->want.folder = plat_open_folder(from_root ? "/" : folder.len > 0 ? get->folder : ".");
-    return get->want.folder < 0 ? get->want.folder : 0;
-}
-
-static void start(struct get *get, const struct merge_entry *entry, struct str name)
-{
-    int error = open_target(get, name);
-
-    if (error != 0) {
-        session_say("%s: %s", get->path, plat_reason());
-        end(get, P2P_EXIT_FAILED);
-        return;
-    }
-    get->want.content = entry->content;
-    get->want.size = entry->size;
-    get->want.mtime = entry->mtime;
-    get->want.executable = entry->executable;
-    get->want.name = get->name;
-    get->want.replace = get->session.line->force;
-    get->want.done = on_transfer_done;
-    get->want.ctx = get;
-    error = transfer_start(get->transfer, &get->want);
-    if (error != 0) {
-        session_say("%s: %s; give more with --memory", get->path, log_error(error));
-        end(get, P2P_EXIT_FAILED);
-        return;
-    }
-    get->session.on_interrupt = on_interrupt;
-    get->session.interrupt_ctx = get;
-    if (get->on_terminal && !get->session.line->quiet) {
-        on_tick(get);
-    }
-}
-
-/* The other contents of that name, so that nobody wonders which one came. */
-static void name_others(const struct get *get, const struct merge_entry *chosen)
-{
-    char hex[2 * P2P_SHA256_SIZE + 1], size[32];
-
-    for (uint32_t i = 0; i < merge_count(get->merge); i++) {
-        const struct merge_entry *entry = merge_at(get->merge, i);
-        if (entry == chosen || !entry->hashed) {
-            continue;
-        }
-        struct buf buf = buf_on(size, sizeof size - 1);
-        buf_put_size(&buf, (uint64_t)entry->size);
-        size[buf.len] = 0;
-        text_hex_encode(entry->content.bytes, sizeof entry->content, hex);
-        session_say("%.*s also means %s (%s, %u holder%s); get it by its SHA-256",
-                    (int)entry->path.len, entry->path.ptr, hex, size, entry->holders,
-                    entry->holders == 1 ? "" : "s");
-    }
-}
-
-static void on_hash_timer(void *ctx)
-{
-    ask_index(ctx);
-}
-
-static void ask_later(struct get *get, int ms)
-{
-    get->tick.on_time = on_hash_timer;
-    loop_set_timer(get->session.loop, &get->tick, loop_now_ms(get->session.loop) + ms);
-}
-
-static void on_hash_head(void *ctx, const struct http_head *head)
-{
-    ((struct get *)ctx)->hash_status = head->status;
-}
-
-/* {"error","hint","done","total","retry_ms"}: how far the holder is. */
-static void on_hash_line(void *ctx, struct str line)
-{
-    struct get *get = ctx;
-    struct json_reader *reader = &get->session.json;
-    static const struct json_range part = {0, P2P_FILE_MAX}, whole = {1, P2P_FILE_MAX};
-    int64_t done = 0, total = 0, retry = GET_RETRY_MS;
-
-    if (get->hash_status != 503) {
-        return;
-    }
-    const struct json_value *value = json_parse(reader, line);
-    if (value == NULL) {
-        return;
-    }
-    json_get_int(reader, value, "retry_ms", (struct json_range){10, 10000}, &retry);
-    get->retry_ms = (int)retry;
-    if (get->on_terminal && json_get_int(reader, value, "done", part, &done) == 0 &&
-        json_get_int(reader, value, "total", whole, &total) == 0) {
-        fprintf(stderr, "\r%s: its holder is hashing it, %d%%\033[K", get->session.line->words[0],
-                (int)(done * 100 / total));
-    }
-}
-
-static void on_hash_done(void *ctx, int result)
-{
-    struct get *get = ctx;
-
-    (void)result;
-    client_close(get->hasher);
-    get->hasher = NULL;
-    ask_later(get, get->retry_ms);
-}
-
-/* Asks the holder for one byte of a file that it has not hashed: that puts the file first in its
- * queue. */
-static void ask_holder(struct get *get, struct str name)
-{
-    static const struct client_handlers handlers = {
-        .on_head = on_hash_head, .on_line = on_hash_line, .on_done = on_hash_done};
-    struct buf buf = buf_on(get->target, sizeof get->target);
-    int error = 0;
-
-    buf_put_text(&buf, "/download/");
-    buf_put_url_path(&buf, name);
-    buf_put_text(&buf, "?own=1");
-    get->retry_ms = GET_RETRY_MS;
-    struct client_request request = {.method = HTTP_METHOD_GET,
-                                     .target = buf_str(&buf),
-                                     .headers = STR("Range: bytes=0-0\r\n"),
-                                     .timeout_ms = 5000,
-                                     .handlers = &handlers,
-                                     .ctx = get};
-    get->hasher = client_open(get->session.pool, &get->holder, &error);
-    if (get->hasher == NULL || client_send(get->hasher, &request) != 0) {
-        ask_later(get, GET_RETRY_MS);
-    }
-}
-
-static void on_result(void *ctx, const struct record_result *result)
-{
-    struct get *get = ctx;
-
-    if (!get->asked_by_hash && !text_is(result->offer.path, get->session.line->words[0])) {
-        return;
-    }
-    if (!result->offer.hashed && result->address_count > 0) {
-        get->holder = result->address[0];
-    }
-    merge_add(get->merge, result);
-}
-
-static void on_end(void *ctx, int status, const struct record_end *stream_end)
-{
-    struct get *get = ctx;
-    const char *what = get->session.line->words[0];
-
-    if (status != 0) {
-        end(get, status);
-        return;
-    }
-    const struct merge_entry *first = merge_at(get->merge, 0);
-    if (first == NULL) {
-        if (stream_end->answered < stream_end->asked) {
-            session_say("%s: not found; %u of %u super-peers did not answer", what,
-                        stream_end->asked - stream_end->answered, stream_end->asked);
-        } else {
-            session_say("%s: nobody offers it; p2p search finds parts of names", what);
-        }
-        end(get, P2P_EXIT_NOT_FOUND);
-        return;
-    }
-    const struct merge_entry *best = merge_best(get->merge, first->path, plat_wall_s());
-    if (!best->hashed) {
-        ask_holder(get, best->path);
-        return;
-    }
-    if (!get->asked_by_hash) {
-        name_others(get, best);
-    }
-    start(get, best, best->path);
-}
-
-static void ask_index(struct get *get)
-{
-    merge_clear(get->merge);
-    get->tick.on_time = on_tick;
-    query_put_search(&get->query, text_from(get->session.line->words[0]), GET_RESULTS);
-    query_ask(&get->query);
-}
-
-static int start_workers(struct get *get)
-{
-    int cpus = plat_cpus();
-    int error = 0;
-
-    get->worker_count = cpus < P2P_WORKERS_MAX ? cpus : P2P_WORKERS_MAX;
-    for (int i = 0; i < get->worker_count && error == 0; i++) {
-        error =
-            worker_init(&get->workers[i], &get->session.arena, GET_WORKER_FDS, GET_WORKER_TIMERS);
-    }
-    if (error == 0) {
-        error = merge_init(&get->merge, &get->session.arena, GET_RESULTS);
-    }
-    if (error != 0) {
-        return error;
-    }
     struct transfer_config config = {
         .loop = get->session.loop,
         .pool = get->session.pool,
@@ -335,47 +505,101 @@ static int start_workers(struct get *get)
         .connections = (int)config_number(&get->session.line->settings, "transfer.connections"),
         .min_free = config_number(&get->session.line->settings, "share.min_free"),
         .memory = arena_left(&get->session.arena) - GET_MEMORY_REST};
-    error = transfer_init(&get->transfer, &get->session.arena, &config);
+    int error = transfer_init(&get->transfer, &get->session.arena, &config);
+    struct batch_config batch = {.loop = get->session.loop,
+                                 .crews = error == 0 ? transfer_crews(get->transfer) : NULL,
+                                 .crew_count = get->worker_count,
+                                 .background = &get->session.background};
+
+    if (error == 0) {
+        error = batch_init(&get->batch, &get->session.arena, &batch);
+    }
     for (int i = 0; i < get->worker_count && error == 0; i++) {
         error = worker_start(&get->workers[i]);
     }
     return error;
 }
 
+static int set_up(struct get *get)
+{
+    struct arena *arena = &get->session.arena;
+    int cpus = plat_cpus();
+    int error = pick_init(&get->pick, arena);
+
+    get->files = arena_carve(arena, PICK_FILES * sizeof *get->files, 8);
+    get->paths = arena_carve(arena, PICK_FILES * sizeof *get->paths, 8);
+    if (error != 0 || get->files == NULL || get->paths == NULL) {
+        return -P2P_EFULL;
+    }
+    get->worker_count = cpus < P2P_WORKERS_MAX ? cpus : P2P_WORKERS_MAX;
+    for (int i = 0; i < get->worker_count && error == 0; i++) {
+        error = worker_init(&get->workers[i], arena, GET_WORKER_FDS, GET_WORKER_TIMERS);
+    }
+    return error == 0 ? start_transfers(get) : error;
+}
+
+static void connect_parts(struct get *get)
+{
+    const struct command_line *line = get->session.line;
+
+    get->session.on_interrupt = on_interrupt;
+    get->session.interrupt_ctx = get;
+    get->pick.session = get->unhashed.session = &get->session;
+    get->pick.done = on_picked;
+    get->unhashed.path = path_of;
+    get->unhashed.done = on_hashed;
+    get->survey.done = on_surveyed;
+    get->pick.ctx = get->unhashed.ctx = get->survey.ctx = get;
+    get->tick = (struct loop_timer){.on_time = on_tick, .ctx = get};
+    get->outcome.style = print_style(line->json);
+    get->outcome.on_terminal = plat_is_terminal(2);
+}
+
+static int run(struct get *get)
+{
+    const struct command_line *line = get->session.line;
+    int error = aim_open(&get->aim, line->output);
+
+    connect_parts(get);
+    if (error != 0) {
+        session_say("%s: %s", line->output != NULL ? line->output : ".", plat_reason());
+        return P2P_EXIT_FAILED;
+    }
+    if (set_up(get) != 0) {
+        session_say("not enough memory; give more with --memory");
+        return P2P_EXIT_FAILED;
+    }
+    if (get->outcome.on_terminal && !line->quiet) {
+        on_tick(get);
+    }
+    step(get);
+    return session_run(&get->session);
+}
+
+static int close_get(struct get *get, int status)
+{
+    for (int i = 0; i < get->worker_count; i++) {
+        worker_stop(&get->workers[i]);
+        if (get->workers[i].loop != NULL) {
+            loop_close(get->workers[i].loop);
+        }
+    }
+    worker_stop(&get->session.background);
+    if (get->batch != NULL && batch_close(get->batch) != 0 && status == P2P_EXIT_OK) {
+        session_say("the disk does not say that all is written: %s", plat_reason());
+        status = P2P_EXIT_FAILED;
+    }
+    aim_close(&get->aim);
+    session_close(&get->session);
+    return status;
+}
+
 int get_run(struct command_line *line)
 {
     static struct get get;
-    struct record_content content;
 
     memset(&get, 0, sizeof get); /* of the command before, at a prompt */
+    get.aim.root = -1;
     int status = session_open(&get.session, line);
-
-    get.want.folder = -1;
-    get.on_terminal = plat_is_terminal(2);
-    get.tick = (struct loop_timer){.on_time = on_tick, .ctx = &get};
-    get.asked_by_hash = query_is_content(text_from(line->words[0]), &content);
-    get.query = (struct query){.session = &get.session,
-                               .stream = RECORD_SEARCH,
-                               .on_result = on_result,
-                               .on_end = on_end,
-                               .ctx = &get};
-    if (status == 0 && start_workers(&get) != 0) {
-        session_say("not enough memory; give more with --memory");
-        status = P2P_EXIT_FAILED;
-    }
-    if (status == 0) {
-        ask_index(&get);
-        status = session_run(&get.session);
-    }
-    for (int i = 0; i < get.worker_count; i++) {
-        worker_stop(&get.workers[i]);
-        if (get.workers[i].loop != NULL) {
-            loop_close(get.workers[i].loop);
-        }
-    }
-    if (get.want.folder >= 0) {
-        plat_close(get.want.folder);
-    }
-    session_close(&get.session);
-    return status;
+    return close_get(&get, status != 0 ? status : run(&get));
 }

@@ -161,20 +161,13 @@ void print_holder(enum print_style style, const struct record_result *result)
     put_line(&buf);
 }
 
-void print_fetched(enum print_style style, const struct record_content *content, const char *path)
+void print_fetched(const struct record_content *content, const char *path)
 {
     char line[LINE_SIZE];
     struct buf buf = buf_on(line, sizeof line);
 
-    if (style == PRINT_JSON) {
-        buf_put_char(&buf, '{');
-        json_put_field_hex(&buf, "sha256", content->bytes, sizeof *content);
-        json_put_field_text(&buf, "path", text_from(path));
-        buf_put_char(&buf, '}');
-    } else {
-        buf_put_hex(&buf, content->bytes, sizeof *content);
-        buf_put_text(&buf, "  ");
-        buf_put_text(&buf, path);
-    }
+    buf_put_hex(&buf, content->bytes, sizeof *content);
+    buf_put_text(&buf, "  ");
+    buf_put_text(&buf, path);
     put_line(&buf);
 }

@@ -23,6 +23,6 @@ void print_holder(enum print_style style, const struct record_result *result);
 
 /* A file that was fetched: SHA256, two blanks, path (what sha256sum -c reads; a name with a newline
  * cannot occur). */
-void print_fetched(enum print_style style, const struct record_content *content, const char *path);
+void print_fetched(const struct record_content *content, const char *path);
 
 #endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Of several causes the exit status tells the one that a script must not miss: wrong bytes before a
+ * name that nobody has, and that before what may work at the next try. First thread. */
+#include "ui/outcome.h"
+
+#include "base/text.h"
+#include "ui/progress.h"
+#include "ui/session.h"
+
+#include <stdio.h>
+
+enum { LINE_SIZE = 16384 };
+
+static int severity(int status)
+{
+    static const int order[] = {P2P_EXIT_OK,         P2P_EXIT_FAILED,   P2P_EXIT_NOT_FOUND,
+                                P2P_EXIT_UNVERIFIED, P2P_EXIT_NO_INDEX, P2P_EXIT_USAGE,
+                                P2P_EXIT_INTERRUPTED};
+    int i = 0;
+
+    while (i + 1 < (int)(sizeof order / sizeof order[0]) && order[i] != status) {
+        i++;
+    }
+    return i;
+}
+
+void outcome_note(struct outcome *outcome, int status)
+{
+    if (severity(status) > severity(outcome->status)) {
+        outcome->status = status;
+    }
+}
+
+int outcome_status(int result)
+{
+    switch (result) {
+    case 0:
+        return P2P_EXIT_OK;
+    case -P2P_ENOTFOUND:
+        return P2P_EXIT_NOT_FOUND;
+    case -P2P_EVERIFY:
+        return P2P_EXIT_UNVERIFIED;
+    case -P2P_EAGAIN:
+        return P2P_EXIT_INTERRUPTED;
+    default:
+        return P2P_EXIT_FAILED;
+    }
+}
+
+static void put_source(struct buf *buf, const struct transfer_source *source)
+{
+    if (buf->ptr[buf->len - 1] == '}') {
+        buf_put_char(buf, ',');
+    }
+    buf_put_char(buf, '{');
+    json_put_field_hex(buf, "node", source->id.bytes, sizeof source->id);
+    json_put_field_text(buf, "name", text_from(source->name));
+    json_put_field_i64(buf, "bytes", (int64_t)source->bytes);
+    json_put_field_bool(buf, "blamed", source->blamed);
+    buf_put_char(buf, '}');
+}
+
+/* The transfer's figures, or those of a batch, in which a file has one source. */
+static void put_sources(struct buf *buf, const struct outcome_file *here)
+{
+    const struct transfer_progress *progress = here->progress;
+
+    json_put_key(buf, "sources");
+    buf_put_char(buf, '[');
+    for (int i = 0; progress != NULL && i < progress->sources; i++) {
+        put_source(buf, &progress->source[i]);
+    }
+    if (progress == NULL && here->giver != NULL) {
+        struct transfer_source source = {.id = here->giver->id,
+                                         .bytes = (uint64_t)here->file->size};
+        text_copy(text_from(here->giver->name), source.name, sizeof source.name);
+        put_source(buf, &source);
+    }
+    buf_put_char(buf, ']');
+}
+
+static void print_json(const struct outcome_file *here)
+{
+    char line[LINE_SIZE];
+    struct buf buf = buf_on(line, sizeof line);
+
+    buf_put_char(&buf, '{');
+    json_put_field_hex(&buf, "sha256", here->file->content.bytes, sizeof here->file->content);
+    json_put_field_text(&buf, "path", text_from(here->shown));
+    json_put_field_i64(&buf, "size", here->file->size);
+    json_put_field_bool(&buf, "was_there", here->file->was_there);
+    if (here->progress != NULL) {
+        json_put_field_i64(&buf, "elapsed_ms", here->progress->elapsed_ms);
+        json_put_field_i64(&buf, "wasted", (int64_t)here->progress->wasted);
+    }
+    put_sources(&buf, here);
+    buf_put_text(&buf, "}\n");
+    fwrite(buf.ptr, 1, buf.len, stdout);
+}
+
+void outcome_here(struct outcome *outcome, const struct outcome_file *here)
+{
+    outcome->files++;
+    outcome->bytes += (uint64_t)here->file->size;
+    if (outcome->on_terminal) {
+        progress_clear();
+    }
+    if (outcome->style == PRINT_JSON) {
+        print_json(here);
+    } else {
+        print_fetched(&here->file->content, here->shown);
+    }
+    if (outcome->on_terminal) {
+        fflush(stdout);
+    }
+}
+
+void outcome_failed(struct outcome *outcome, const char *shown, const char *reason, int status)
+{
+    char line[LINE_SIZE];
+    struct buf buf = buf_on(line, sizeof line);
+
+    outcome->failed++;
+    outcome_note(outcome, status);
+    if (outcome->on_terminal) {
+        progress_clear();
+    }
+    session_say("%s: %s", shown, reason);
+    if (outcome->style == PRINT_JSON) {
+        buf_put_char(&buf, '{');
+        json_put_field_text(&buf, "path", text_from(shown));
+        json_put_field_text(&buf, "error", text_from(reason));
+        json_put_field_i64(&buf, "status", status);
+        buf_put_text(&buf, "}\n");
+        fwrite(buf.ptr, 1, buf.len, stdout);
+    }
+}

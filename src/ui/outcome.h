@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* How the files of a get ended: a line on stdout for each that is here, one on stderr for each that
+ * is not, and the exit status of all. First thread. */
+#ifndef OUTCOME_H
+#define OUTCOME_H
+
+#include "swarm/transfer.h"
+#include "swarm/wanted.h"
+#include "ui/print.h"
+
+struct outcome {
+    enum print_style style;
+    bool on_terminal; /* stderr shows progress, which a line has to make room for */
+    int status;
+    uint32_t files, failed; /* that are here, and that are not */
+    uint64_t bytes;
+};
+
+/* The worst status stays: 130 before 3, 5, 4, 1. */
+void outcome_note(struct outcome *outcome, int status);
+
+/* A file is here under that name. progress: of its transfer; NULL: it came in a batch from giver
+ * (NULL: it lay there already). */
+struct outcome_file {
+    const struct wanted *file;
+    const char *shown; /* its name, for people */
+    const struct transfer_progress *progress;
+    const struct wanted_source *giver;
+};
+void outcome_here(struct outcome *outcome, const struct outcome_file *here);
+/* It is not, for this reason. */
+void outcome_failed(struct outcome *outcome, const char *shown, const char *reason, int status);
+/* The exit status for what a transfer ended with. */
+int outcome_status(int result);
+
+#endif

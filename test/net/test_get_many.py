@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""p2p get of several words, folders, globs and thousands of small files: what lands where, what is
+said of each that does not, and the exit status of all."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from chains import sha256
+from fleet import put, wait_until
+from holder import Holder
+
+
+@pytest.fixture
+def index(fleet):
+    return fleet.index()
+
+
+@pytest.fixture
+def here(fleet):
+    return fleet.folder("here")
+
+
+def left_in(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
+
+
+def wait_all(index, count, deadline=60):
+    """So many offers are in the index, and the content of each is known."""
+
+    def known():
+        if index.stats()["offers"] != count:
+            return False
+        after = ""
+        while after is not None:
+            lines, end = index.stream(f"/v1/list?limit=10000&after={after}")
+            if not all(line["sha256"] for line in lines):
+                return False
+            after = end["next"]
+        return True
+
+    wait_until(known, deadline, f"{count} offers with a content")
+
+
+def printed(result):
+    """{path: SHA-256} of what get printed."""
+    lines = [line.split("  ", 1) for line in result.out.splitlines()]
+    return {path: content for content, path in lines}
+
+
+def test_several_words(fleet, index, here):
+    files = {"a/one.txt": b"one", "two.txt": b"two", "three.bin": os.urandom(300_000)}
+    fleet.peer(index, files)
+    wait_all(index, 3)
+    result = fleet.ok("get", "a/one.txt", sha256(b"two"), "three.bin", index=index, cwd=here)
+    assert printed(result) == {name.split("/")[-1]: sha256(data) for name, data in files.items()}
+    assert left_in(here) == ["one.txt", "three.bin", "two.txt"]
+    assert (here / "three.bin").read_bytes() == files["three.bin"]
+
+
+def test_each_failure_is_named_and_the_rest_goes_on(fleet, index, here):
+    fleet.peer(index, {"a.txt": b"alpha", "b.txt": b"beta", "c.txt": b"gamma"})
+    wait_all(index, 3)
+    put(here / "b.txt", b"mine")
+    result = fleet.run("get", "a.txt", "b.txt", "nobody.txt", "c.txt", index=index, cwd=here)
+    assert result.code == 4, "a name that nobody has is worse than a file in the way"
+    assert sorted(printed(result)) == ["a.txt", "c.txt"]
+    assert len(result.err.splitlines()) == 2, result
+    assert "b.txt" in result.err and "nobody.txt" in result.err, result
+    assert (here / "b.txt").read_bytes() == b"mine"
+    assert left_in(here) == ["a.txt", "b.txt", "c.txt"]
+
+
+TREE = {
+    "x/a/one.txt": b"1",
+    "x/a/deep/er/two.txt": b"two" * 999,
+    "x/a/empty": b"",
+    "x/a/same.txt": b"1",
+    "x/a/large.bin": bytes(range(256)) * 1000,
+    "x/ab.txt": b"not in the folder",
+    "x/a.txt": b"nor this",
+}
+
+
+def test_a_folder(fleet, index, here):
+    share = fleet.share("tree", TREE)
+    (share / "x/a/one.txt").chmod(0o755)
+    fleet.peer(index, share=share)
+    wait_all(index, len(TREE))
+    inside = {n.removeprefix("x/"): data for n, data in TREE.items() if n.startswith("x/a/")}
+    result = fleet.ok("get", "x/a/", index=index, cwd=here)
+    assert printed(result) == {name: sha256(data) for name, data in inside.items()}
+    assert left_in(here) == sorted(inside)
+    for name, data in inside.items():
+        got, source = here / name, share / "x" / name
+        assert got.read_bytes() == data, name
+        assert int(got.stat().st_mtime) == int(source.stat().st_mtime), name
+    assert (here / "a/one.txt").stat().st_mode & 0o100
+    assert not (here / "a/same.txt").stat().st_mode & 0o111
+    fleet.ok("get", "x/", "-o", "all/of/it", "-o", "there/", index=index, cwd=here)
+    assert left_in(here / "there/x") == sorted(name.removeprefix("x/") for name in TREE)
+
+
+def test_a_folder_again_finds_all_there(fleet, index, here):
+    """What a get left half done, the same get completes; what has changed stays."""
+    fleet.peer(index, TREE)
+    wait_all(index, len(TREE))
+    first = fleet.ok("get", "x/a/", index=index, cwd=here)
+    (here / "a/one.txt").unlink()
+    times = {name: (here / name).stat().st_mtime_ns for name in left_in(here)}
+    again = fleet.ok("get", "x/a/", index=index, cwd=here)
+    assert printed(again) == printed(first)
+    assert {name: (here / name).stat().st_mtime_ns for name in times} == times
+    (here / "a/one.txt").write_bytes(b"2")
+    result = fleet.run("get", "x/a/", index=index, cwd=here)
+    assert result.code == 1 and "a/one.txt" in result.err and "--force" in result.err, result
+    assert len(printed(result)) == len(printed(first)) - 1
+    assert (here / "a/one.txt").read_bytes() == b"2"
+    fleet.ok("get", "x/a/", "--force", index=index, cwd=here)
+    assert (here / "a/one.txt").read_bytes() == b"1"
+
+
+def test_obstacles_in_a_folder(fleet, index, here):
+    fleet.peer(index, {f"f/{n}/x.txt": n.encode() for n in ("file", "link", "folder", "free")})
+    wait_all(index, 4)
+    outside = fleet.folder("outside")
+    put(here / "f/file", b"a file where a folder is needed")
+    os.symlink(outside, here / "f/link")
+    (here / "f/folder/x.txt").mkdir(parents=True)
+    result = fleet.run("get", "f/", index=index, cwd=here)
+    assert result.code == 1 and list(printed(result)) == ["f/free/x.txt"], result
+    assert len(result.err.splitlines()) == 3, result
+    for name in ("f/file/x.txt", "f/link/x.txt", "f/folder/x.txt"):
+        assert name in result.err, result
+    assert left_in(outside) == []
+    assert left_in(here) == ["f/file", "f/free/x.txt"] and (here / "f/link").is_symlink()
+
+
+def test_where_o_puts_several(fleet, index, here):
+    fleet.peer(index, {"a.txt": b"alpha", "f/b.txt": b"beta", "f/c.txt": b"gamma"})
+    wait_all(index, 3)
+    fleet.ok("get", "a.txt", "f/b.txt", "-o", "new/", index=index, cwd=here)
+    assert left_in(here) == ["new/a.txt", "new/b.txt"]
+    for words in (["a.txt", "f/b.txt"], ["f/"], ["*.txt"]):
+        result = fleet.fails(2, "get", *words, "-o", "one.txt", index=index, cwd=here)
+        assert "one.txt" in result.err
+    assert left_in(here) == ["new/a.txt", "new/b.txt"]
+    fleet.ok("get", "*a.txt", "-o", "one.txt", index=index, cwd=here)
+    assert (here / "one.txt").read_bytes() == b"alpha"
+
+
+def test_globs(fleet, index, here):
+    files = {"a/one.txt": b"1", "b/two.TXT": b"22", "b/three.bin": b"333", "four.txt": b"4444"}
+    fleet.peer(index, files)
+    wait_all(index, 4)
+    table = [
+        ("*.txt", ["four.txt", "one.txt", "two.TXT"]),
+        ("b/*", ["three.bin", "two.TXT"]),
+        ("*.txt size>1 size<3", ["two.TXT"]),
+        ("t[hw]*", ["three.bin", "two.TXT"]),
+    ]
+    for i, (what, names) in enumerate(table):
+        fleet.ok("get", what, "-o", f"{i}/", index=index, cwd=here)
+        assert left_in(here / str(i)) == names, what
+    fleet.fails(4, "get", "*.iso", index=index, cwd=here)
+
+
+ODD = ["size>1M.txt", "kind:owned", "a ext:txt b", "[x]", "what?", "*", "mail@home", "x@y@kitchen"]
+
+
+def test_names_of_the_search_syntax_are_names_first(fleet, index, here):
+    files = {name: f"this is {name}".encode() for name in ODD}
+    fleet.peer(index, {**files, "x": b"not meant", "whatever": b"nor this"})
+    wait_all(index, len(ODD) + 2)
+    for name, data in files.items():
+        result = fleet.ok("get", name, index=index, cwd=here)
+        assert printed(result) == {name: sha256(data)}
+    assert left_in(here) == sorted(ODD)
+    fleet.ok("get", *ODD, "-o", "again/", index=index, cwd=here)
+    assert left_in(here / "again") == sorted(ODD)
+
+
+def test_name_at_node(fleet, index, here):
+    peers = {
+        n: fleet.peer(index, {"conf": n.encode(), "x@y": b"at"}, name=n) for n in ("one", "two")
+    }
+    for name in peers:
+        index.wait_file("conf", sha256(name.encode()), node=name)
+    for name in peers:
+        for node in (name, index.node(name)["node"][:8], index.node(name)["node"]):
+            result = fleet.ok("get", f"conf@{node}", "--force", index=index, cwd=here)
+            assert printed(result) == {"conf": sha256(name.encode())}, (name, node)
+    fleet.ok("get", "x@y@two", "-o", "x", index=index, cwd=here)
+    fleet.fails(4, "get", "conf@three", index=index, cwd=here)
+    fleet.fails(4, "get", f"conf@{index.node('one')['node'][:7]}", index=index, cwd=here)
+
+
+def small_files(count):
+    """Names over several folders, contents of their own but for each tenth."""
+    return {
+        f"many/{i % 7}/{i:05}.bin": (b"%d" % (i if i % 10 else 0)) * (i % 40) for i in range(count)
+    }
+
+
+def test_more_than_a_portion(fleet, index, here):
+    """More than a search answers, more than a page lists, more than a get holds at once."""
+    files = small_files(4000)
+    share = fleet.folder("share-many")
+    for name, data in files.items():
+        put(share / name, data)
+    fleet.peer(index, share=share)
+    wait_all(index, len(files))
+    result = fleet.ok("get", "many/", index=index, cwd=here, timeout=60)
+    assert printed(result) == {name: sha256(data) for name, data in files.items()}
+    assert left_in(here) == sorted(files)
+    assert all((here / name).read_bytes() == data for name, data in files.items())
+    fleet.ok("get", "many/*3.bin", "-o", "glob/", index=index, cwd=here)
+    assert len(left_in(here / "glob")) == 400
+    fleet.ok("get", "m*.bin", "-o", "all/", index=index, cwd=here, timeout=60)
+    assert len(left_in(here / "all")) == 4000
+
+
+def test_many_from_several_when_one_is_killed(fleet, index, here):
+    files = small_files(600)
+    peers = []
+    for name in ("one", "two"):
+        share = fleet.folder(f"share-{name}")
+        for path, data in files.items():
+            put(share / path, data)
+        peers.append(
+            fleet.peer(index, None, "--transfer.upload_limit", "20K/s", share=share, name=name)
+        )
+    wait_all(index, 1200)
+    process = fleet.spawn("get", "many/", index=index, cwd=here)
+    wait_until(lambda: any(here.rglob("*")), what="the get has begun")
+    peers[0].kill()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert len(out.splitlines()) == 600 and left_in(here) == sorted(files)
+
+
+def test_a_folder_that_is_not_hashed_yet(fleet, index, here):
+    files = {f"f/{i:02}.bin": os.urandom(100_000) for i in range(20)}
+    fleet.peer(index, files, "--share.hash_rate", "1M/s")
+    wait_until(lambda: len(index.files()) == 20, what="the names")
+    assert any(f["sha256"] is None for f in index.files())
+    result = fleet.ok("get", "f/", index=index, cwd=here)
+    assert printed(result) == {name: sha256(data) for name, data in files.items()}
+
+
+class Liar(Holder):
+    def bytes_of(self, first, length):
+        return b"\0" * length
+
+
+def test_wrong_bytes_are_the_worst(fleet, index, here):
+    fleet.own(Liar(index, b"the truth", "liar", "f/lie.txt"))
+    fleet.peer(index, {"f/good.txt": b"good"})
+    wait_all(index, 2)
+    result = fleet.run("get", "nobody", "f/", index=index, cwd=here)
+    assert result.code == 5 and list(printed(result)) == ["f/good.txt"], result
+    assert "f/lie.txt" in result.err and "nobody" in result.err
+    assert left_in(here) == ["f/good.txt"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_many_interrupted(fleet, index, here, number):
+    share = fleet.folder("share-slow")
+    for i in range(200):
+        put(share / f"f/{i}", b"x" * (1000 + i))
+    fleet.peer(index, None, "--transfer.upload_limit", "20K/s", share=share)
+    wait_all(index, 200)
+    process = fleet.spawn("get", "f/", index=index, cwd=here)
+    wait_until(lambda: any(p.name == "lock" for p in here.rglob("*")), what="the get has begun")
+    process.send_signal(number)
+    process.communicate(timeout=10)
+    assert process.returncode == (130 if number == signal.SIGINT else process.returncode) != 0
+    assert not [p for p in here.iterdir() if p.name.startswith(".")], left_in(here)
+
+
+def test_room_that_must_stay_free(fleet, index, here):
+    fleet.peer(index, {"a.txt": b"alpha", "b.txt": b"beta"})
+    wait_all(index, 2)
+    words = ["get", "a.txt", "b.txt", "--share.min_free", "1000000G"]
+    result = fleet.fails(1, *words, index=index, cwd=here, lines=2)
+    assert result.err.count("min_free") == 2
+    assert left_in(here) == []
+
+
+def test_many_as_json(fleet, index, here):
+    fleet.peer(index, {"f/a.txt": b"alpha", "f/b.bin": b"b" * 200_000}, name="kitchen")
+    wait_all(index, 2)
+    put(here / "f/a.txt", b"mine")
+    result = fleet.run("get", "f/", "--json", index=index, cwd=here)
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert result.code == 1 and len(lines) == 2, result
+    wrong, right = sorted(lines, key=lambda line: line["path"])
+    assert wrong["path"] == "f/a.txt" and wrong["status"] == 1 and "--force" in wrong["error"]
+    assert right["sha256"] == sha256(b"b" * 200_000) and right["size"] == 200_000
+    assert [s["name"] for s in right["sources"]] == ["kitchen"]
+    assert sum(s["bytes"] for s in right["sources"]) == 200_000
