@@ -9,7 +9,7 @@ enum {
     BUFFERS_SHARE = 8, /* an eighth of the memory is I/O buffers */
     BUFFERS_MIN = 16,
     BUFFERS_MAX = 4096,
-    INDEX_CLIENTS = 32, /* connecting back to nodes */
+    INDEX_CLIENTS = 64, /* connecting back to nodes, and two for each mirror */
     PEER_CLIENTS = 8,   /* membership, leaving, the next index */
     LOOP_TIMERS = 256,
     BOTH_PEER = 3, /* in role both a third is the peer's: its own files; the rest is everybody's */
@@ -43,7 +43,7 @@ void budget_divide(struct budget *out, enum record_role role, size_t memory, uin
         out->clients += PEER_CLIENTS;
     }
     /* A probe is one small request: few of them need a buffer at one time. */
-    out->client_buffers = out->clients / 2 + 8;
+    out->client_buffers = out->clients / 4 + 8;
     out->loop_timers = LOOP_TIMERS;
     count_fds(out, uploads);
 }

@@ -93,9 +93,29 @@ static int open_server(struct app *app)
                             app->budget.client_buffers);
 }
 
+/* An index needs somebody for its disk, and for the names of its mirrors. */
+static int open_index_workers(struct app *app)
+{
+    bool has_mirrors = config_text(&app->settings, "index.mirrors").len > 0;
+    int error = 0;
+
+    if (app->identity.folder >= 0) {
+        error = worker_init(&app->background[0], &app->arena, WORKER_FDS, WORKER_TIMERS);
+        app->background_count += error == 0;
+    }
+    if (error == 0 && has_mirrors) {
+        error = worker_init(&app->names, &app->arena, WORKER_FDS, WORKER_TIMERS);
+    }
+    return error;
+}
+
 static int open_workers(struct app *app)
 {
     int cpus = plat_cpus();
+
+    if (!parts_has_peer(app)) {
+        return open_index_workers(app);
+    }
     int error = worker_init(&app->names, &app->arena, WORKER_FDS, WORKER_TIMERS);
 
     while (error == 0 && app->transfer_count < cpus && app->transfer_count < P2P_WORKERS_MAX) {
@@ -163,6 +183,11 @@ static int open_index(struct app *app, size_t bytes)
         .connections = app->budget.connections,
         .lease_ms = (int64_t)config_number(&app->settings, "index.lease"),
         .nodes_per_address = (uint32_t)config_number(&app->settings, "node.per_address"),
+        .mirrors = config_text(&app->settings, "index.mirrors"),
+        .resolver = app->names.loop != NULL ? &app->names : NULL,
+        .background = app->identity.folder >= 0 ? &app->background[0] : NULL,
+        .folder = app->identity.folder,
+        .snapshot_ms = (int64_t)config_number(&app->settings, "index.snapshot"),
         .server = app->server,
         .more_stats = parts_has_peer(app) ? put_peer_stats : NULL,
         .context = app,
@@ -219,7 +244,7 @@ static int open_roles(struct app *app)
 
 static int start_workers(struct app *app)
 {
-    int error = worker_start(&app->names);
+    int error = app->names.loop != NULL ? worker_start(&app->names) : 0;
 
     for (int i = 0; error == 0 && i < app->transfer_count; i++) {
         error = worker_start(&app->transfers[i]);
@@ -237,7 +262,7 @@ int parts_open(struct app *app, void (*on_signal)(void *ctx, unsigned events))
     if (error == 0) {
         error = open_server(app);
     }
-    if (error == 0 && parts_has_peer(app)) {
+    if (error == 0) {
         error = open_workers(app);
     }
     if (error == 0 && parts_has_peer(app)) {
@@ -246,8 +271,11 @@ int parts_open(struct app *app, void (*on_signal)(void *ctx, unsigned events))
     if (error == 0) {
         error = open_roles(app);
     }
-    if (error == 0 && parts_has_peer(app)) {
+    if (error == 0) {
         error = start_workers(app);
+    }
+    if (error == 0 && parts_has_index(app)) {
+        index_start(app->index);
     }
     return error;
 }

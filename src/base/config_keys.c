@@ -112,6 +112,14 @@ const struct config_key config_keys[] = {
 
     {KEY("index", "lease"), CONFIG_TIME, NULL, "30s", SECOND, 24 * HOUR,
      "How long the index believes in a node that it has not heard from.", NULL},
+    {KEY("index", "snapshot"), CONFIG_TIME, NULL, "10m", 100, 7 * 24 * HOUR,
+     "How long after a change the directory is written to disk at the latest, so that nodes need "
+     "not join anew after a restart.",
+     NULL},
+    {KEY("index", "mirrors"), CONFIG_LIST, NULL, "", 0, P2P_INDEXES_MAX,
+     "Other indexes of the same directory, as HOST or HOST:PORT; each of them names all the "
+     "others, and may name itself.",
+     config_check_host_port},
     {KEY("index", "wait"), CONFIG_TIME, NULL, "1500ms", 0, 5 * SECOND,
      "How long a search waits for answers.", NULL},
 

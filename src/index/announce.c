@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "catalog/lookup.h"
 #include "index/intake.h"
+#include "index/mirrors.h"
 #include "index/probe.h"
 
 #include <string.h>
@@ -183,6 +184,8 @@ static void announce_put_join(struct buf *buf, const struct announce *a)
     json_put_key(buf, "indexes");
     buf_put_char(buf, '[');
     json_put_text(buf, text_from(addr_format(&self, text)));
+    struct reach_asker asker = role_asker(a->exchange);
+    mirrors_put_addresses(role, buf, &asker);
     buf_put_char(buf, ']');
 }
 

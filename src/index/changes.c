@@ -81,18 +81,13 @@ static void list_splice(struct changes_list *to, struct changes_list *from)
 
 /* ---- set-up ---- */
 
-uint32_t changes_ring(size_t bytes)
+/* Bytes of the ring for an index with so many bytes. */
+static uint32_t changes_ring(size_t bytes)
 {
     size_t size = bytes / CHANGES_SHARE;
     return size > CHANGES_RING_MAX ? CHANGES_RING_MAX
            : size < FEED_SIZE_MIN  ? FEED_SIZE_MIN
                                    : (uint32_t)size;
-}
-
-size_t changes_size(size_t bytes, uint32_t connections)
-{
-    return sizeof(struct changes) + feed_size(changes_ring(bytes)) +
-           (size_t)connections * sizeof(struct reader) + 4 * POOL_ALIGN;
 }
 
 static void changes_on(void *role, const struct catalog_change *change);
@@ -399,6 +394,10 @@ void changes_begin(struct exchange *exchange, void *context)
     struct index_role *role = context;
     struct reader reader = {.filtered = false};
     char at[CHANGES_AT_MAX];
+    if (role->loading) {
+        role_refuse(role, exchange, 503, "the directory is being read from disk", "come again");
+        return;
+    }
     int error = changes_since(role, exchange, &reader.place);
     if (error == 0 && changes_only(exchange, &reader))
         error = -P2P_EINVAL;

@@ -9,9 +9,6 @@
 
 struct changes;
 
-/* Bytes of the ring for an index with so many bytes, and of arena for all that stands here. */
-uint32_t changes_ring(size_t bytes);
-size_t changes_size(size_t bytes, uint32_t connections);
 int changes_init(struct index_role *role, struct arena *arena);
 /* From now on changes of role->catalog go into the feed. */
 void changes_watch(struct index_role *role);

@@ -11,8 +11,10 @@
 #include "index/dump.h"
 #include "index/figure.h"
 #include "index/leave.h"
+#include "index/mirrors.h"
 #include "index/redirect.h"
 #include "index/reply.h"
+#include "index/store.h"
 #include "platform/plat.h"
 
 enum {
@@ -50,6 +52,10 @@ static int index_carve(struct index_role *role, struct arena *arena, size_t end)
         error = reply_init(role, arena);
     if (!error)
         error = changes_init(role, arena);
+    if (!error)
+        error = store_init(role, arena);
+    if (!error)
+        error = mirrors_init(role, arena);
     if (error)
         return error;
     size_t links = (size_t)role->config.connections * 16 + POOL_ALIGN;
@@ -97,6 +103,16 @@ int index_init(struct index_role **out, struct arena *arena, const struct index_
     return 0;
 }
 
+void index_start(struct index_role *role)
+{
+    store_start(role, mirrors_begin);
+}
+
+void index_leave(struct index_role *role, void (*left)(void *ctx), void *ctx)
+{
+    store_leave(role, left, ctx);
+}
+
 void index_stop(struct index_role *role)
 {
     role->stopped = true;
@@ -106,6 +122,8 @@ void index_close(struct index_role *role)
 {
     if (loop_has_task(&role->task))
         loop_remove_task(role->config.loop, &role->task);
+    mirrors_stop(role);
+    store_stop(role);
     announce_close(role);
     changes_close(role);
     alive_close(role);

@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 #include "run/client.h"
 #include "run/server.h"
+#include "run/worker.h"
 
 struct index_role;
 
@@ -22,6 +23,13 @@ struct index_config {
     uint32_t connections;     /* of the server: as many nodes can be attached */
     int64_t lease_ms;
     uint32_t nodes_per_address, offers_per_node; /* 0: no limit */
+    struct str mirrors;      /* "HOST[:PORT],..." of the same directory; may be empty */
+    struct worker *resolver; /* looks their names up; NULL: IP literals only */
+    /* Where the directory is kept over a restart: an open state folder and a worker that may block
+     * on the disk; NULL: nowhere. */
+    struct worker *background;
+    int folder;
+    int64_t snapshot_ms;         /* how long after a change at the latest */
     const struct server *server; /* whose connections the statistics tell; NULL: none */
     /* Further fields of /v1/stats, each begun by json_put_field_…; may be NULL. */
     void (*more_stats)(void *context, struct buf *buf);
@@ -31,6 +39,10 @@ struct index_config {
 /* Carves everything. 0, -P2P_EFULL (also when bytes are too few for the smallest catalog), or
  * -P2P_EIO: no random bits. */
 int index_init(struct index_role **out, struct arena *arena, const struct index_config *config);
+/* When all workers run: reads what is kept on disk, and begins to follow the mirrors. */
+void index_start(struct index_role *role);
+/* The end is near: keeps the directory on disk if it has changed, then calls left. */
+void index_leave(struct index_role *role, void (*left)(void *ctx), void *ctx);
 /* Before the server is closed: from now on connections that go tell nothing of their nodes. */
 void index_stop(struct index_role *role);
 /* After it: no node is connected back to any more, and no deadline passes. */

@@ -65,8 +65,7 @@ static struct catalog_node *intake_add(struct index_role *role, const struct rec
     return node;
 }
 
-static void intake_want(struct index_role *role, const struct intake *from,
-                        const struct record_id *id)
+void intake_want(struct index_role *role, const struct intake *from, const struct record_id *id)
 {
     struct catalog_node *node = from->mirror < 0 ? NULL : intake_add(role, id, NULL);
     if (!node)

@@ -34,6 +34,8 @@ void intake_end(struct index_role *role, struct intake *from, const struct recor
 /* The same for the nodes behind slot *at, a few of them; false when these were the last. */
 bool intake_end_some(struct index_role *role, struct intake *from, uint32_t *at, bool good);
 
+/* This node is to be fetched from this mirror. */
+void intake_want(struct index_role *role, const struct intake *from, const struct record_id *id);
 /* Nobody tells any more under this number: what is open is forgotten, and is to be fetched. */
 void intake_stop(struct index_role *role, const struct intake *from);
 /* The node speaks itself now: what others tell of it is forgotten. */

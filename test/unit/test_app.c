@@ -166,13 +166,13 @@ static void test_divide(void **state)
         size_t memory;
         uint32_t uploads, connections, buffers, clients;
     } rows[] = {
-        {RECORD_ROLE_INDEX, 64 << 20, 0, 4096, 512, 32},
-        {RECORD_ROLE_INDEX, 8 << 20, 0, 512, 64, 32},
-        {RECORD_ROLE_INDEX, 4 << 20, 0, 256, 32, 32},
+        {RECORD_ROLE_INDEX, 64 << 20, 0, 4096, 512, 64},
+        {RECORD_ROLE_INDEX, 8 << 20, 0, 512, 64, 64},
+        {RECORD_ROLE_INDEX, 4 << 20, 0, 256, 32, 64},
         {RECORD_ROLE_PEER, 24 << 20, 8, 1536, 192, 8},
-        {RECORD_ROLE_BOTH, 64 << 20, 8, 4096, 512, 40},
-        {RECORD_ROLE_INDEX, (size_t)1 << 30, 0, 16384, 4096, 32},
-        {RECORD_ROLE_INDEX, 1, 0, BUDGET_CONNECTIONS_MIN, 16, 32},
+        {RECORD_ROLE_BOTH, 64 << 20, 8, 4096, 512, 72},
+        {RECORD_ROLE_INDEX, (size_t)1 << 30, 0, 16384, 4096, 64},
+        {RECORD_ROLE_INDEX, 1, 0, BUDGET_CONNECTIONS_MIN, 16, 64},
     };
     struct budget budget;
 

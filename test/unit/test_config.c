@@ -65,7 +65,7 @@ static void test_bad_files(void **state)
         {"[node]\nuploads=1\n",
          "config.ini:2: [node] uploads = 1: unknown key; did you mean uploads in [transfer]?"},
         {"[index]\nzzzzzzz=1\n",
-         "config.ini:2: [index] zzzzzzz = 1: unknown key; there are lease, wait"},
+         "config.ini:2: [index] zzzzzzz = 1: unknown key; there are lease, snapshot, mirrors, wait"},
         {"[zzz]\nyyyyyy=1\n",
          "config.ini:2: [zzz] yyyyyy = 1: unknown section; there are node, share, index, transfer"},
         {"name = a\n", "config.ini:1: [] name = a: unknown key; did you mean name in [node]?"},

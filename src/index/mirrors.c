@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* The list. How one of them is followed is follow.c's, what becomes of what they tell is
+ * intake.c's. Loop thread. */
+#include "index/mirrors.h"
+
+#include "base/addr.h"
+#include "index/follow.h"
+
+struct mirrors {
+    struct follow follow[P2P_INDEXES_MAX];
+    int count;
+};
+
+int mirrors_init(struct index_role *role, struct arena *arena)
+{
+    struct str list = role->config.mirrors, item;
+    struct mirrors *mirrors = NULL;
+    while (text_split(&list, ',', &item)) {
+        item = text_trim(item);
+        if (item.len == 0)
+            continue;
+        if (!mirrors)
+            mirrors = arena_carve(arena, sizeof(*mirrors), _Alignof(struct mirrors));
+        if (!mirrors)
+            return -P2P_EFULL;
+        if (mirrors->count == P2P_INDEXES_MAX ||
+            follow_init(&mirrors->follow[mirrors->count], role, mirrors->count, item))
+            return -P2P_EINVAL;
+        mirrors->count++;
+    }
+    role->mirrors = mirrors;
+    return 0;
+}
+
+void mirrors_begin(struct index_role *role)
+{
+    for (int i = 0; role->mirrors && i < role->mirrors->count; i++)
+        follow_begin(&role->mirrors->follow[i]);
+}
+
+void mirrors_stop(struct index_role *role)
+{
+    for (int i = 0; role->mirrors && i < role->mirrors->count; i++)
+        follow_stop(&role->mirrors->follow[i]);
+}
+
+void mirrors_put_addresses(const struct index_role *role, struct buf *buf,
+                           const struct reach_asker *asker)
+{
+    char text[ADDR_TEXT_MAX];
+    struct plat_addr given[P2P_ADDRESSES_MAX];
+    for (int i = 0; role->mirrors && i < role->mirrors->count; i++) {
+        const struct follow *follow = &role->mirrors->follow[i];
+        if (follow->state == FOLLOW_SELF || !follow->ever ||
+            reach_addresses(asker, follow_address(follow), 1, given) == 0)
+            continue;
+        buf_put_char(buf, ',');
+        json_put_text(buf, text_from(addr_format(&given[0], text)));
+    }
+}
+
+static void mirrors_put_one(const struct index_role *role, struct buf *buf,
+                            const struct follow *follow)
+{
+    const struct role_home *home = &role->homes[follow->number];
+    uint64_t lag = follow->their_n - follow->n;
+    buf_put_char(buf, '{');
+    json_put_field_text(buf, "host", text_from(follow->host));
+    json_put_field_i64(buf, "port", follow->port);
+    json_put_field_text(buf, "state", text_from(follow_state_text(follow)));
+    if (follow->ever) {
+        json_put_field_hex(buf, "id", home->id.bytes, sizeof(home->id.bytes));
+        json_put_field_i64(buf, "heard_ms", loop_now_ms(role->config.loop) - home->heard_ms);
+        json_put_field_i64(buf, "n", (int64_t)follow->n);
+        json_put_field_i64(buf, "lag", (int64_t)lag);
+        json_put_field_i64(buf, "fetched", follow->fetched);
+    }
+    buf_put_char(buf, '}');
+}
+
+void mirrors_put_stats(const struct index_role *role, struct buf *buf)
+{
+    buf_put_char(buf, '[');
+    for (int i = 0; role->mirrors && i < role->mirrors->count; i++) {
+        if (i > 0)
+            buf_put_char(buf, ',');
+        mirrors_put_one(role, buf, &role->mirrors->follow[i]);
+    }
+    buf_put_char(buf, ']');
+}
