@@ -4,6 +4,7 @@
 #include "platform/plat.h"
 #include "platform/posix.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -88,6 +89,7 @@ int plat_dir_next(struct plat_dir *dir, char out_name[static P2P_PART_MAX + 1],
 {
     for (;;) {
         struct stat stat;
+        assert(dir->stream != NULL);
         errno = 0;
         const struct dirent *entry = readdir(dir->stream);
         if (entry == NULL)

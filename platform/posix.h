@@ -31,8 +31,8 @@ int posix_path_rename_new(int from_folder, const char *from, int to_folder, cons
 int posix_path_unnamed(int folder);
 
 /* The twins path_linux.c and path_posix.c; beside these they have plat_open_unnamed, plat_reserve,
- * plat_sync, plat_lock and plat_dir_*. path is checked here. "" is the folder itself when flags have
- * O_DIRECTORY. */
+ * plat_sync, plat_lock and plat_dir_*. path is checked here. "" is the folder itself when flags
+ * have O_DIRECTORY. */
 int path_open_beneath(int folder, const char *path, int flags, mode_t mode);
 int path_rename_new(int from_folder, const char *from, int to_folder, const char *to);
 

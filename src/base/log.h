@@ -16,9 +16,10 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 void log_open(int fd, enum log_level level);
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);
-/* Lines go to the sink from now on, as if it were the terminal: somebody there shares it with a line
- * that is being typed. write is called from any thread and never waits; it returns the bytes that
- * were taken, or an error. NULL: to the log's own descriptor again. The sink stays for ever. */
+/* Lines go to the sink from now on, as if it were the terminal: somebody there shares it with a
+ * line that is being typed. write is called from any thread and never waits; it returns the bytes
+ * that were taken, or an error. NULL: to the log's own descriptor again. The sink stays for ever.
+ */
 struct log_sink {
     int64_t (*write)(void *ctx, struct str line);
     void *ctx;

@@ -17,7 +17,7 @@ void looks_init(struct looks *looks, const struct scan_root *root,
                 void (*done)(void *ctx, struct scan_look *look), void *ctx);
 /* Wants a path looked at; the same path twice is one look. False: no room now. */
 bool looks_add(struct looks *looks, struct str path, enum entries_cause cause);
-/* Half of the room is taken: enough for now. */
+/* Half of the room is taken: nothing more is wanted. */
 bool looks_is_busy(const struct looks *looks);
 /* Sends off what there is to look at, if none is away; check: the share itself, even if nothing. */
 void looks_send(struct looks *looks, bool check);

@@ -36,9 +36,10 @@ static size_t step_right(const struct edit *edit, size_t i)
 static size_t step_left(const struct edit *edit, size_t i)
 {
     while (i > 0) {
-        do {
+        i--;
+        while (i > 0 && ((uint8_t)edit->line[i] & 0xc0) == 0x80) {
             i--;
-        } while (i > 0 && ((uint8_t)edit->line[i] & 0xc0) == 0x80);
+        }
         if (width_next(rest_at(edit, i)).columns > 0) {
             break;
         }

@@ -26,7 +26,7 @@ PURE = re.compile(r"""^(
   | gmtime_r|localtime_r|strftime|mktime|timegm
   | sqrt|pow|exp|log|log2|floor|ceil|round|lround|llround|fmod|ldexp|frexp|ntohl|ntohs|htonl|htons
   | __assert_fail|__stack_chk_fail|__errno_location|__atomic_.*|__sync_.*|_GLOBAL_OFFSET_TABLE_|abort
-  | ini_parse_string(_length)?|yyjson_.*|llhttp_.*
+  | ini_parse_(string(_length)?|stream)|yyjson_.*|llhttp_.*
 )$""", re.X)
 # What only the roof may take: output to a person, the end of the process.
 ROOF = re.compile(r"^(printf|vprintf|fprintf|vfprintf|puts|putchar|fputs|fputc|putc|fwrite|fflush|ferror|perror"
