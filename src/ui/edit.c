@@ -33,13 +33,19 @@ static size_t step_right(const struct edit *edit, size_t i)
     return i;
 }
 
+/* Where the rune before byte i begins; i > 0. */
+static size_t rune_before(const char *line, size_t i)
+{
+    do {
+        i--;
+    } while (i > 0 && ((uint8_t)line[i] & 0xc0) == 0x80);
+    return i;
+}
+
 static size_t step_left(const struct edit *edit, size_t i)
 {
     while (i > 0) {
-        i--;
-        while (i > 0 && ((uint8_t)edit->line[i] & 0xc0) == 0x80) {
-            i--;
-        }
+        i = rune_before(edit->line, i);
         if (width_next(rest_at(edit, i)).columns > 0) {
             break;
         }
