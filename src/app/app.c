@@ -367,6 +367,9 @@ static int run(struct app *app)
     say_identity(app, identity_publish(&app->identity, app->address.port, app->options->role));
     say_budget(app);
     say_place(app);
+    if (app->index != NULL) {
+        index_start(app->index);
+    }
     int error = app->peer != NULL ? peer_start(app->peer) : 0;
     if (error != 0) {
         return cannot_start(app, error);

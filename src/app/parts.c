@@ -274,9 +274,6 @@ int parts_open(struct app *app, void (*on_signal)(void *ctx, unsigned events))
     if (error == 0) {
         error = start_workers(app);
     }
-    if (error == 0 && parts_has_index(app)) {
-        index_start(app->index);
-    }
     return error;
 }
 
