@@ -60,6 +60,7 @@ struct batch {
     struct batch_progress progress;
     int stage_error, disk_error;
     const char *disk_reason;
+    bool began; /* there was a run: want.root is open */
     bool running, opening_now, naming_now, stopping, ending;
 };
 
@@ -592,7 +593,7 @@ static uint32_t take_files(struct batch *batch)
 void batch_start(struct batch *batch, const struct batch_want *want)
 {
     batch->want = *want;
-    batch->running = true;
+    batch->running = batch->began = true;
     batch->stopping = false;
     batch->disk_error = 0;
     batch->came_count = 0;
@@ -629,6 +630,9 @@ void batch_progress(const struct batch *batch, struct batch_progress *out)
 
 int batch_close(struct batch *batch)
 {
+    if (batch->stage.folder < 0 && batch->began) {
+        stage_sweep(batch->want.root);
+    }
     return stage_close(&batch->stage);
 }
 

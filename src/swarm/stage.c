@@ -92,14 +92,19 @@ static void empty(const struct stage *stage)
     plat_dir_close(&dir);
 }
 
+static void begin(struct stage *stage, int root, int i)
+{
+    stage_init(stage);
+    stage->root = root;
+    snprintf(stage->name, sizeof stage->name, i == 0 ? ".p2p-get" : ".p2p-get-%d", i);
+}
+
 int stage_open(struct stage *stage, int root)
 {
     int error = -P2P_EINUSE;
 
-    stage_init(stage);
-    stage->root = root;
     for (int i = 0; i < STAGE_FOLDERS; i++) {
-        snprintf(stage->name, sizeof stage->name, i == 0 ? ".p2p-get" : ".p2p-get-%d", i);
+        begin(stage, root, i);
         error = -P2P_ECHANGED;
         for (int tries = 0; tries < STAGE_TRIES && error == -P2P_ECHANGED; tries++) {
             error = take(stage);
@@ -212,18 +217,36 @@ void stage_drop(const struct stage *stage, uint32_t number)
     plat_unlink_beneath(stage->folder, name);
 }
 
+static void remove_folder(struct stage *stage)
+{
+    empty(stage);
+    plat_unlink_beneath(stage->folder, STAGE_LOCK);
+    plat_remove_folder_beneath(stage->root, stage->name);
+    close_both(stage);
+}
+
+void stage_sweep(int root)
+{
+    struct stage stage;
+    struct plat_stat stat;
+
+    for (int i = 0; i < STAGE_FOLDERS; i++) {
+        begin(&stage, root, i);
+        if (plat_stat_beneath(root, stage.name, &stat) == 0 && take(&stage) == 0) {
+            remove_folder(&stage);
+        }
+    }
+}
+
 int stage_close(struct stage *stage)
 {
     if (stage->folder < 0) {
         return 0;
     }
     int error = leave_last(stage);
-    empty(stage);
     if (error == 0) {
         error = stage->all ? plat_sync(stage->folder, &stage->all) : plat_fsync(stage->root);
     }
-    plat_unlink_beneath(stage->folder, STAGE_LOCK);
-    plat_remove_folder_beneath(stage->root, stage->name);
-    close_both(stage);
+    remove_folder(stage);
     return error;
 }

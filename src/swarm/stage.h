@@ -37,6 +37,8 @@ struct stage_name {
 };
 int stage_name(struct stage *stage, const struct stage_name *name, const char **out_reason);
 void stage_drop(const struct stage *stage, uint32_t number);
+/* Removes what killed processes left in this root, where nothing is to be staged. */
+void stage_sweep(int root);
 /* Empties and removes the folder. 0, or an error when the names given may not be on the disk. */
 int stage_close(struct stage *stage);
 
