@@ -636,6 +636,11 @@ int batch_close(struct batch *batch)
     return stage_close(&batch->stage);
 }
 
+size_t batch_size(void)
+{
+    return sizeof(struct batch) + 8;
+}
+
 int batch_init(struct batch **out, struct arena *arena, const struct batch_config *config)
 {
     struct batch *batch = arena_carve(arena, sizeof *batch, 8);

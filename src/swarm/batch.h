@@ -42,6 +42,8 @@ struct batch_progress {
     uint64_t bytes, wasted;
 };
 
+/* Bytes of arena that it takes. */
+size_t batch_size(void);
 int batch_init(struct batch **out, struct arena *arena, const struct batch_config *config);
 /* Several runs may follow each other, all with one root. */
 void batch_start(struct batch *batch, const struct batch_want *want);

@@ -12,8 +12,6 @@
 #include <string.h>
 
 enum {
-    LANE_CLIENTS = 32, /* connections of one worker */
-    LANE_CLIENT_BUFFERS = 40,
     LANE_HEAD_MS =
         15000, /* a holder that has not begun to answer: its queue is too long, or it is stuck */
     LANE_SCRATCH = P2P_LINE_MAX,
@@ -51,7 +49,8 @@ static int add_slots(struct lane_slot **list, struct arena *arena, int count, ui
     return 0;
 }
 
-int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *worker, int small)
+int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *worker,
+                   const struct lane_room *room)
 {
     struct lane_crew *crew = arena_carve(arena, sizeof *crew, 8);
 
@@ -61,11 +60,10 @@ int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *w
     crew->worker = worker;
     int error = json_reader_init(&crew->json, arena);
     if (error == 0) {
-        error =
-            client_pool_init(&crew->pool, worker->loop, arena, LANE_CLIENTS, LANE_CLIENT_BUFFERS);
+        error = client_pool_init(&crew->pool, worker->loop, arena, room->clients, room->buffers);
     }
     if (error == 0) {
-        error = add_slots(&crew->small, arena, small, LANE_SMALL);
+        error = add_slots(&crew->small, arena, room->small, LANE_SMALL);
     }
     *out = crew;
     return error;
@@ -192,6 +190,7 @@ static void finish_whole(struct lane *lane, struct lane_slot *slot)
 
     end_digest(job);
     if (is_as_expected(job)) {
+        job->wrote = true;
         error = keep(lane, job, slot);
     }
     give_slot(lane->config.crew, slot);

@@ -19,8 +19,14 @@ enum {
 /* The part of a worker that lanes share: HTTP clients and buffers. */
 struct lane_crew;
 
-/* Before the worker starts. small: buffers of that size. 0 or -P2P_EFULL. */
-int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *worker, int small);
+/* connections, I/O buffers, and small buffers for pieces. */
+struct lane_room {
+    uint32_t clients, buffers;
+    int small;
+};
+/* Before the worker starts. 0 or -P2P_EFULL. */
+int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *worker,
+                   const struct lane_room *room);
 /* Adds big buffers. */
 int lane_crew_add(struct lane_crew *crew, struct arena *arena, int big);
 
@@ -41,7 +47,7 @@ struct lane_job {
     int result, retry_ms;
     uint8_t end[P2P_SHA256_SIZE];
     uint32_t received; /* bytes */
-    bool wrote;        /* bytes reached the file before they were known to be right */
+    bool wrote;        /* bytes reached the file, whatever they are worth by now */
     /* of the lane */
     struct digest digest;
     int http_status;

@@ -24,9 +24,14 @@ enum {
     RUN_BYTES =
         2 * 1024 *
         1024, /* a request of the plan: two pieces of the files that matter, hashed at once */
-    SMALL_BUFFERS = 8, /* for each worker */
+    TABLES_SMALL = 384 * 1024,      /* 120,000 pieces: 1.8 TiB */
+    MEMORY_SMALL = 5 * 1024 * 1024, /* with less than that the smaller figures hold */
     BIG_BUFFERS_MAX = 6
 };
+
+/* Of each worker. */
+static const struct lane_room room = {.clients = 32, .buffers = 40, .small = 8};
+static const struct lane_room small_room = {.clients = 16, .buffers = 20, .small = 4};
 
 struct transfer {
     struct download download; /* first: changed() comes back with it */
@@ -61,12 +66,13 @@ static uint32_t next_random(void *ctx)
 static int carve_crews(struct download *download, struct arena *arena, size_t memory)
 {
     int count = download->config.worker_count;
+    bool small = download->config.memory < MEMORY_SMALL;
     size_t each = memory / (size_t)count;
 
     for (int i = 0; i < count; i++) {
         size_t before = arena_left(arena);
         struct worker *worker = &download->config.workers[i];
-        int error = lane_crew_init(&download->crews[i], arena, worker, SMALL_BUFFERS);
+        int error = lane_crew_init(&download->crews[i], arena, worker, small ? &small_room : &room);
         size_t used = before - arena_left(arena);
         if (error != 0 || used >= each) {
             return -P2P_EFULL;
@@ -92,8 +98,8 @@ int transfer_init(struct transfer **out, struct arena *arena, const struct trans
     struct download *download = &transfer->download;
     download->config = *config;
     download->changed = on_changed;
-    download->tables_size = TABLES_SIZE;
-    download->tables = arena_carve(arena, TABLES_SIZE, 8);
+    download->tables_size = config->memory < MEMORY_SMALL ? TABLES_SMALL : TABLES_SIZE;
+    download->tables = arena_carve(arena, download->tables_size, 8);
     download->lanes = arena_carve(arena, DOWNLOAD_LANES * sizeof *download->lanes, 8);
     if (download->tables == NULL || download->lanes == NULL || sources_init(download, arena) != 0 ||
         resume_init(download, arena) != 0) {

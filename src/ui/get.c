@@ -6,11 +6,9 @@
 #include "ui/get.h"
 
 #include "base/log.h"
-#include "base/name.h"
 #include "base/text.h"
-#include "platform/plat_file.h"
-#include "swarm/batch.h"
-#include "swarm/survey.h"
+#include "platform/plat.h"
+#include "swarm/haul.h"
 #include "ui/aim.h"
 #include "ui/outcome.h"
 #include "ui/pick.h"
@@ -28,33 +26,27 @@ enum {
     GET_MEMORY_REST = 256 * 1024 /* of the arena, beside the transfer */
 };
 
-enum get_stage { GET_PICKING, GET_HASHING, GET_SURVEYING, GET_IN_BATCH, GET_IN_TRANSFER, GET_OVER };
+enum get_stage { GET_PICKING, GET_HASHING, GET_FETCHING, GET_OVER };
 
 struct get {
     struct session session;
     enum get_stage stage;
     struct pick pick;
     struct unhashed unhashed;
-    struct survey survey;
-    struct batch *batch;
-    struct transfer *transfer;
+    struct haul *haul;
     struct worker workers[P2P_WORKERS_MAX];
     int worker_count;
     struct aim aim;
     struct outcome outcome;
     struct wanted *files; /* of this portion */
     struct str *paths;    /* their names in the network */
-    uint32_t count, next; /* next: to be looked at for a transfer */
-    struct transfer_want want;
-    struct transfer_progress progress;
+    uint32_t count;
     struct loop_timer tick;
-    struct loop_post step; /* to the next WHAT */
-    char name[P2P_PART_MAX + 1];
-    int what;           /* the next one */
-    bool more, gave_up; /* of this WHAT; no holder of some file could be reached */
+    struct loop_post step;            /* to the next WHAT */
+    const struct wanted *in_transfer; /* when it was interrupted */
+    int what;                         /* the next one */
+    bool more;                        /* of this WHAT */
 };
-
-static void transfer_next(struct get *get);
 
 /* --- from one to the next ------------------------------------------------------------------ */
 
@@ -189,36 +181,84 @@ static void on_picked(void *ctx, int status, bool more)
         return;
     }
     get->stage = GET_HASHING;
-    get->gave_up = false;
     get->unhashed.files = get->files;
     get->unhashed.count = get->count;
     get->unhashed.sources = get->pick.sources;
     unhashed_begin(&get->unhashed);
 }
 
-static void say_failed(struct get *get, const struct wanted *file, int status)
-{
-    char name[AIM_SHOWN_MAX];
-    const char *reason = file->reason != NULL ? file->reason : log_error(file->result);
-
-    outcome_failed(&get->outcome, shown(get, file, name), reason, status);
-}
+/* --- how they end -------------------------------------------------------------------------- */
 
 static void say_here(struct get *get, const struct wanted *file,
-                     const struct transfer_progress *progress)
+                     const struct transfer_progress *transfer)
 {
+    const struct command_line *line = get->session.line;
     char name[AIM_SHOWN_MAX];
     struct outcome_file here = {.file = file,
                                 .shown = shown(get, file, name),
-                                .progress = progress,
+                                .progress = transfer,
                                 .giver = file->giver >= 0 ? &get->pick.sources[file->giver] : NULL};
 
     outcome_here(&get->outcome, &here);
+    if (transfer != NULL && ((get->outcome.on_terminal && !line->quiet) || line->verbose)) {
+        progress_summary(here.shown, transfer);
+    }
+}
+
+static void on_file(void *ctx, struct wanted *file, const struct transfer_progress *transfer)
+{
+    struct get *get = ctx;
+    char name[AIM_SHOWN_MAX];
+
+    if (file->result == 0) {
+        say_here(get, file, transfer);
+    } else {
+        outcome_failed(&get->outcome, shown(get, file, name),
+                       file->reason != NULL ? file->reason : log_error(file->result),
+                       outcome_status(file->result));
+    }
+}
+
+static void say_interrupted(struct get *get)
+{
+    char name[AIM_SHOWN_MAX], size[32];
+    struct buf buf = buf_on(size, sizeof size - 1);
+    int64_t kept = haul_kept(get->haul);
+
+    buf_put_size(&buf, (uint64_t)kept);
+    size[buf.len] = 0;
+    if (kept > 0) {
+        session_say("interrupted; %s of %s are kept, the next get goes on from there", size,
+                    shown(get, get->in_transfer, name));
+    } else {
+        session_say("interrupted; what is not whole is not kept");
+    }
+}
+
+static void on_fetched(void *ctx)
+{
+    struct get *get = ctx;
+
+    if (get->session.interrupted) {
+        say_interrupted(get);
+        end(get);
+    } else {
+        step(get);
+    }
 }
 
 static void on_hashed(void *ctx)
 {
     struct get *get = ctx;
+    struct haul_want want = {.root = get->aim.root,
+                             .replace = get->session.line->force,
+                             .files = get->files,
+                             .count = get->count,
+                             .sources = get->pick.sources,
+                             .source_count = get->pick.source_count,
+                             .on_file = on_file,
+                             .done = on_fetched,
+                             .ctx = get};
 
     if (get->session.interrupted) {
         return;
@@ -229,225 +269,11 @@ static void on_hashed(void *ctx)
             file->reason = file->result == -P2P_ENOTFOUND
                                ? "its holder has not got it any more"
                                : "it is not hashed yet, and its holder cannot be reached";
-            say_failed(get, file, outcome_status(file->result));
+            on_file(get, file, NULL);
         }
     }
-    get->stage = GET_SURVEYING;
-    get->survey.root = get->aim.root;
-    get->survey.replace = get->session.line->force;
-    get->survey.files = get->files;
-    get->survey.count = get->count;
-    survey_start(&get->survey, &get->session.background, get->session.loop);
-}
-
-static void on_file(void *ctx, struct wanted *file)
-{
-    struct get *get = ctx;
-
-    if (file->result == 0) {
-        say_here(get, file, NULL);
-    } else {
-        say_failed(get, file, P2P_EXIT_FAILED);
-    }
-}
-
-static void on_batch_done(void *ctx)
-{
-    struct get *get = ctx;
-
-    if (get->session.interrupted) {
-        end(get);
-        return;
-    }
-    get->stage = GET_IN_TRANSFER;
-    get->next = 0;
-    transfer_next(get);
-}
-
-/* The files of a batch together may be too much, where each alone is not. */
-static bool has_room(struct get *get)
-{
-    uint64_t stay = config_number(&get->session.line->settings, "share.min_free");
-    int64_t free_bytes = plat_free_space(get->aim.root), needed = 0;
-
-    for (uint32_t i = 0; i < get->count; i++) {
-        const struct wanted *file = &get->files[i];
-        needed += file->result == WANTED_OPEN && file->size <= BATCH_SIZE_MAX ? file->size : 0;
-    }
-    return free_bytes < 0 || needed == 0 || (uint64_t)needed + stay <= (uint64_t)free_bytes;
-}
-
-static void begin_batch(struct get *get)
-{
-    struct batch_want want = {.root = get->aim.root,
-                              .replace = get->session.line->force,
-                              .files = get->files,
-                              .count = get->count,
-                              .sources = get->pick.sources,
-                              .source_count = get->pick.source_count,
-                              .on_file = on_file,
-                              .done = on_batch_done,
-                              .ctx = get};
-
-    get->stage = GET_IN_BATCH;
-    if (has_room(get)) {
-        batch_start(get->batch, &want);
-    } else {
-        on_batch_done(get); /* each is told by the transfer how much is missing */
-    }
-}
-
-static void on_surveyed(void *ctx)
-{
-    struct get *get = ctx;
-
-    if (get->session.interrupted) {
-        end(get);
-        return;
-    }
-    for (uint32_t i = 0; i < get->count; i++) {
-        struct wanted *file = &get->files[i];
-        if (file->hashed && file->result != WANTED_OPEN) {
-            on_file(get, file);
-        }
-    }
-    begin_batch(get);
-}
-
-/* --- one by one ---------------------------------------------------------------------------- */
-
-static void say_interrupted(struct get *get, const char *name)
-{
-    int64_t kept =
-        get->progress.done > get->progress.found ? get->progress.done : get->progress.found;
-    char size[32];
-    struct buf buf = buf_on(size, sizeof size - 1);
-
-    buf_put_size(&buf, (uint64_t)kept);
-    size[buf.len] = 0;
-    if (kept > GET_KEEP) {
-        session_say("%s: interrupted; %s are kept, the next get goes on from there", name, size);
-    } else {
-        session_say("%s: interrupted; nothing of it is kept", name);
-    }
-}
-
-static void on_transfer_done(void *ctx, int result, const char *reason)
-{
-    struct get *get = ctx;
-    struct wanted *file = &get->files[get->next];
-    const struct command_line *line = get->session.line;
-    char name[AIM_SHOWN_MAX];
-
-    transfer_progress(get->transfer, &get->progress);
-    plat_close(get->want.folder);
-    file->result = result;
-    file->reason = reason;
-    file->size = get->progress.size; /* what the index said may have been wrong */
-    if (result == -P2P_EAGAIN) {
-        say_interrupted(get, shown(get, file, name));
-        end(get);
-        return;
-    }
-    if (result == 0) {
-        say_here(get, file, &get->progress);
-        if ((get->outcome.on_terminal && !line->quiet) || line->verbose) {
-            progress_summary(shown(get, file, name), &get->progress);
-        }
-    } else {
-        say_failed(get, file, outcome_status(result));
-    }
-    get->gave_up |= result == -P2P_EUNREACH;
-    get->next++;
-    transfer_next(get);
-}
-
-/* Opens the folder that the file goes into, which is made when it is not there. */
-static int open_folder(struct get *get, const struct wanted *file)
-{
-    struct str folder = name_folder(file->path);
-    char path[P2P_PATH_MAX + 1];
-    int error = text_copy(folder, path, sizeof path);
-
-    if (error == 0 && folder.len > 0) {
-        error = plat_make_folders_beneath(get->aim.root, path);
-    }
-    return error != 0 ? error : plat_open_folder_beneath(get->aim.root, path);
-}
-
-/* Holders that the search named; the transfer asks for more by itself. */
-static void add_holders(struct get *get, const struct wanted *file)
-{
-    for (int i = 0; i < file->source_count; i++) {
-        const struct wanted_source *source = &get->pick.sources[file->source[i]];
-        struct record_result holder = {.node = source->id,
-                                       .name = text_from(source->name),
-                                       .address_count = source->addr_count,
-                                       .have = 100};
-        memcpy(holder.address, source->addr, sizeof holder.address);
-        transfer_add_holder(get->transfer, &holder);
-    }
-}
-
-static int start_transfer(struct get *get, struct wanted *file)
-{
-    get->want = (struct transfer_want){.content = file->content,
-                                       .size = file->size,
-                                       .mtime = file->mtime,
-                                       .executable = file->executable,
-                                       .name = get->name,
-                                       .replace = get->session.line->force,
-                                       .done = on_transfer_done,
-                                       .ctx = get};
-    int error = text_copy(name_base(file->path), get->name, sizeof get->name);
-
-    get->want.folder = error != 0 ? error : open_folder(get, file);
-    if (get->want.folder < 0) {
-        file->reason = get->want.folder == -P2P_EEXIST ? "a folder is needed where there is a file"
-                                                       : plat_reason();
-        return get->want.folder;
-    }
-    error = transfer_start(get->transfer, &get->want);
-    if (error != 0) {
-        plat_close(get->want.folder);
-        file->reason = "larger than the memory has room for; give more with --memory";
-        return error;
-    }
-    add_holders(get, file);
-    return 0;
-}
-
-/* Nobody whom the search named could be reached a moment ago: no second patience for these. */
-static bool is_out_of_reach(const struct get *get, const struct wanted *file)
-{
-    bool silent = get->gave_up && file->source_count > 0;
-
-    for (int i = 0; i < file->source_count && silent; i++) {
-        silent = get->pick.sources[file->source[i]].silent;
-    }
-    return silent;
-}
-
-static void transfer_next(struct get *get)
-{
-    for (; get->next < get->count; get->next++) {
-        struct wanted *file = &get->files[get->next];
-        if (file->result != WANTED_OPEN) {
-            continue;
-        }
-        if (is_out_of_reach(get, file)) {
-            file->result = -P2P_EUNREACH;
-            file->reason = "none of its holders can be reached";
-        } else {
-            file->result = start_transfer(get, file);
-        }
-        if (file->result == 0) {
-            file->result = WANTED_OPEN;
-            return;
-        }
-        say_failed(get, file, P2P_EXIT_FAILED);
-    }
-    step(get);
+    get->stage = GET_FETCHING;
+    haul_start(get->haul, &want);
 }
 
 /* --- the command --------------------------------------------------------------------------- */
@@ -455,6 +281,7 @@ static void transfer_next(struct get *get)
 static void on_interrupt(void *ctx)
 {
     struct get *get = ctx;
+    struct haul_progress progress;
 
     switch (get->stage) {
     case GET_PICKING:
@@ -465,16 +292,10 @@ static void on_interrupt(void *ctx)
         unhashed_stop(&get->unhashed);
         end(get);
         break;
-    case GET_SURVEYING:
-        atomic_store(&get->survey.stop, true);
-        break;
-    case GET_IN_BATCH:
-        batch_stop(get->batch);
-        break;
-    case GET_IN_TRANSFER:
-        transfer_progress(get->transfer, &get->progress);
-        transfer_stop(get->transfer,
-                      get->progress.done > GET_KEEP || get->progress.found > GET_KEEP);
+    case GET_FETCHING:
+        haul_progress(get->haul, &progress);
+        get->in_transfer = progress.file;
+        haul_stop(get->haul, GET_KEEP);
         break;
     case GET_OVER:
         break;
@@ -484,16 +305,19 @@ static void on_interrupt(void *ctx)
 static void on_tick(void *ctx)
 {
     struct get *get = ctx;
+    struct haul_progress progress;
     char name[AIM_SHOWN_MAX];
 
-    if (get->stage == GET_IN_TRANSFER && get->next < get->count) {
-        transfer_progress(get->transfer, &get->progress);
-        progress_show(shown(get, &get->files[get->next], name), &get->progress);
+    if (get->stage == GET_FETCHING) {
+        haul_progress(get->haul, &progress);
+        if (progress.file != NULL) {
+            progress_show(shown(get, progress.file, name), &progress.transfer);
+        }
     }
     loop_set_timer(get->session.loop, &get->tick, loop_now_ms(get->session.loop) + GET_TICK_MS);
 }
 
-static int start_transfers(struct get *get)
+static int start_workers(struct get *get)
 {
     struct transfer_config config = {
         .loop = get->session.loop,
@@ -505,15 +329,8 @@ static int start_transfers(struct get *get)
         .connections = (int)config_number(&get->session.line->settings, "transfer.connections"),
         .min_free = config_number(&get->session.line->settings, "share.min_free"),
         .memory = arena_left(&get->session.arena) - GET_MEMORY_REST};
-    int error = transfer_init(&get->transfer, &get->session.arena, &config);
-    struct batch_config batch = {.loop = get->session.loop,
-                                 .crews = error == 0 ? transfer_crews(get->transfer) : NULL,
-                                 .crew_count = get->worker_count,
-                                 .background = &get->session.background};
+    int error = haul_init(&get->haul, &get->session.arena, &config);
 
-    if (error == 0) {
-        error = batch_init(&get->batch, &get->session.arena, &batch);
-    }
     for (int i = 0; i < get->worker_count && error == 0; i++) {
         error = worker_start(&get->workers[i]);
     }
@@ -535,7 +352,7 @@ static int set_up(struct get *get)
     for (int i = 0; i < get->worker_count && error == 0; i++) {
         error = worker_init(&get->workers[i], arena, GET_WORKER_FDS, GET_WORKER_TIMERS);
     }
-    return error == 0 ? start_transfers(get) : error;
+    return error == 0 ? start_workers(get) : error;
 }
 
 static void connect_parts(struct get *get)
@@ -548,8 +365,7 @@ static void connect_parts(struct get *get)
     get->pick.done = on_picked;
     get->unhashed.path = path_of;
     get->unhashed.done = on_hashed;
-    get->survey.done = on_surveyed;
-    get->pick.ctx = get->unhashed.ctx = get->survey.ctx = get;
+    get->pick.ctx = get->unhashed.ctx = get;
     get->tick = (struct loop_timer){.on_time = on_tick, .ctx = get};
     get->outcome.style = print_style(line->json);
     get->outcome.on_terminal = plat_is_terminal(2);
@@ -585,7 +401,7 @@ static int close_get(struct get *get, int status)
         }
     }
     worker_stop(&get->session.background);
-    if (get->batch != NULL && batch_close(get->batch) != 0 && status == P2P_EXIT_OK) {
+    if (get->haul != NULL && haul_close(get->haul) != 0 && status == P2P_EXIT_OK) {
         session_say("the disk does not say that all is written: %s", plat_reason());
         status = P2P_EXIT_FAILED;
     }

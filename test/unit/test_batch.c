@@ -120,6 +120,7 @@ static void make_fake(enum manner manner)
 
 static void open_rig(const enum manner *manners)
 {
+    static const struct lane_room room = {.clients = 32, .buffers = 40, .small = 8};
     memset(&rig, 0, sizeof rig);
     snprintf(rig.folder, sizeof rig.folder, "/tmp/p2p-batch-XXXXXX");
     assert_non_null(mkdtemp(rig.folder));
@@ -131,7 +132,7 @@ static void open_rig(const enum manner *manners)
     assert_int_equal(worker_init(&rig.background, &rig.arena, 16, 8), 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(worker_init(&rig.workers[i], &rig.arena, 64, 16), 0);
-        assert_int_equal(lane_crew_init(&rig.crews[i], &rig.arena, &rig.workers[i], 8), 0);
+        assert_int_equal(lane_crew_init(&rig.crews[i], &rig.arena, &rig.workers[i], &room), 0);
     }
     struct batch_config config = {
         .loop = rig.loop, .crews = rig.crews, .crew_count = 2, .background = &rig.background};
