@@ -21,7 +21,8 @@ enum {
 
 static atomic_int log_fd = 2;
 static atomic_int log_now = LOG_INFO;
-static atomic_bool log_torn; /* the last line went out without its end */
+static atomic_uint
+    log_torn; /* 1: the last line went out without its end (riscv64 cannot exchange a byte) */
 static atomic_uint log_unread;
 static _Atomic(uint32_t) log_lost;
 static _Atomic(const struct log_sink *) log_elsewhere;
@@ -84,7 +85,7 @@ static void log_put_now(struct buf *buf)
 static void log_put_head(struct buf *buf, enum log_level level, const char *room)
 {
     static const char *const words[] = {"error ", "warn  ", "info  ", "debug "};
-    if (atomic_exchange(&log_torn, false))
+    if (atomic_exchange(&log_torn, 0) != 0)
         buf_put_char(buf, '\n');
     log_put_now(buf);
     buf_put_char(buf, ' ');
@@ -101,7 +102,7 @@ static bool log_write(struct buf *line)
     int64_t taken = sink ? sink->write(sink->ctx, buf_str(line))
                          : plat_console_write(atomic_load(&log_fd), line->ptr, line->len);
     if (taken > 0 && (size_t)taken < line->len)
-        atomic_store(&log_torn, true);
+        atomic_store(&log_torn, 1);
     return taken > 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Lanes and pieces. A piece larger than a lane's buffer is written before it is known to be right:
- * when it then is wrong, the same piece of any other lane is spoilt too, whether it has arrived
- * already (it is missing again) or not (it is tainted, and will not count). */
+/* Lanes and pieces. What a lane writes may turn out to be wrong: a piece larger than its buffer is
+ * written as it comes, and the chain that a piece led along may have been dropped when it arrives.
+ * Then the same piece of any other lane is spoilt too, whether it has arrived already (it is
+ * missing again) or not (it is tainted, and will not count). */
 #include "swarm/fetch.h"
 
 #include "base/text.h"
@@ -80,6 +81,8 @@ void fetch_news(struct download *download, const struct proof_news *news)
     }
 }
 
+/* Bytes that are not the base's were written at this place: by a liar, or for a chain that has been
+ * dropped meanwhile. */
 static void taint(struct download *download, const struct fetch *wrong)
 {
     uint32_t piece = wrong->job.piece;
@@ -100,7 +103,7 @@ static void taint(struct download *download, const struct fetch *wrong)
 }
 
 /* The bytes came; what are they worth? */
-static bool judge(struct download *download, struct fetch *fetch)
+static bool judge(struct download *download, struct fetch *fetch, bool *out_same)
 {
     struct holder *holder = &download->holders[fetch->holder];
     struct proof_news news;
@@ -117,6 +120,7 @@ static bool judge(struct download *download, struct fetch *fetch)
         holder->fails = 0;
     }
     fetch_news(download, &news);
+    *out_same = news.same;
     return news.held;
 }
 
@@ -199,12 +203,9 @@ static void on_result(void *ctx, struct lane_job *job)
     struct download *download = lane->download;
     struct fetch *fetch = &lane->fetches[job->number];
     bool right = job->result == 0 && memcmp(job->end, job->expected, sizeof job->end) == 0;
-    bool held = false;
+    bool held = false, same = false;
 
     lane->jobs--;
-    if (!right && job->wrote) {
-        taint(download, fetch);
-    }
     if (download->phase == TRANSFER_RUNNING) {
         if (fetch->request >= 0) {
             plan_bytes(&download->plan, fetch->request, job->received,
@@ -213,8 +214,12 @@ static void on_result(void *ctx, struct lane_job *job)
         if (job->result != 0) {
             failed(download, fetch);
         } else if (!right || !fetch->tainted) {
-            held = judge(download, fetch);
+            held = judge(download, fetch, &same);
         }
+    }
+    if (job->wrote && !same) {
+        taint(download, fetch);
+        held = false;
     }
     if (!right || !held) {
         download->wasted += job->received;

@@ -468,7 +468,8 @@ static int piece_closed(struct proof *proof, const struct proof_job *job, struct
     rc = chain_compare(proof, job, (unsigned)proof->base, same);
     if (rc < 0)
         return rc;
-    if (same[0] && same[1])
+    news->same = same[0] && same[1];
+    if (news->same)
         news->taken = piece_hold(proof, job->piece);
     blame_proven(proof, news);
     return 0;

@@ -66,7 +66,8 @@ struct proof_news {   /* what a call changed; sets of holders and chains are bit
     uint64_t unbound; /* their chain was dropped: ask them which they state now */
     uint32_t lost;    /* pieces told to owner.lost */
     uint8_t dropped;  /* chains whose numbers are free again */
-    bool taken, held; /* the job's piece is held: with these bytes; at all */
+    /* the job's piece is held: with these bytes, from now on; at all. same: these are the base's */
+    bool taken, held, same;
 };
 
 struct proof_wish {
