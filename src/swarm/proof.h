@@ -60,14 +60,13 @@ struct proof_job {
     uint8_t chain, sender, start[P2P_SHA256_SIZE], end[P2P_SHA256_SIZE];
 };
 
-struct proof_news {   /* what a call changed; sets of holders and chains are bits by number */
-    uint64_t blamed;  /* proven to have sent wrong bytes; also in out */
-    uint64_t out;     /* not to be asked again in this download */
-    uint64_t unbound; /* their chain was dropped: ask them which they state now */
-    uint32_t lost;    /* pieces told to owner.lost */
-    uint8_t dropped;  /* chains whose numbers are free again */
-    /* the job's piece is held: with these bytes, from now on; at all. same: these are the base's */
-    bool taken, held, same;
+struct proof_news {         /* what a call changed; sets of holders and chains are bits by number */
+    uint64_t blamed;        /* proven to have sent wrong bytes; also in out */
+    uint64_t out;           /* not to be asked again in this download */
+    uint64_t unbound;       /* their chain was dropped: ask them which they state now */
+    uint32_t lost;          /* pieces told to owner.lost */
+    uint8_t dropped;        /* chains whose numbers are free again */
+    bool taken, held, same; /* the piece is held from now on; at all; these are its bytes */
 };
 
 struct proof_wish {
