@@ -21,8 +21,8 @@ enum {
 
 static atomic_int log_fd = 2;
 static atomic_int log_now = LOG_INFO;
-static atomic_uint
-    log_torn; /* 1: the last line went out without its end (riscv64 cannot exchange a byte) */
+/* 1: the last line went out without its end. No bool: riscv64 cannot exchange a byte. */
+static atomic_uint log_torn;
 static atomic_uint log_unread;
 static _Atomic(uint32_t) log_lost;
 static _Atomic(const struct log_sink *) log_elsewhere;
