@@ -49,9 +49,8 @@ struct batch {
     struct batch_config config;
     struct batch_want want;
     struct stage stage;
-    struct worker_job opening;
+    struct worker_job opening, closing;
     struct loop_timer timer;
-    struct loop_post over; /* done is called from here, never from within a call of the owner */
     struct batch_source sources[BATCH_SOURCES_MAX];
     struct batch_lane lanes[BATCH_LANES];
     struct naming naming;
@@ -60,7 +59,7 @@ struct batch {
     struct batch_progress progress;
     int stage_error, disk_error;
     const char *disk_reason;
-    bool began; /* there was a run: want.root is open */
+    int synced; /* what closing the stage led to */
     bool running, opening_now, naming_now, stopping, ending;
 };
 
@@ -458,11 +457,26 @@ static bool lanes_are_closed(const struct batch *batch)
     return true;
 }
 
-static void tell_over(void *ctx)
+static struct batch *of_closing(struct worker_job *job)
 {
-    struct batch *batch = ctx;
+    return (struct batch *)((char *)job - offsetof(struct batch, closing));
+}
 
-    batch->want.done(batch->want.ctx);
+static void closing_work(struct worker_job *job)
+{
+    struct batch *batch = of_closing(job);
+
+    if (batch->stage.folder < 0) {
+        stage_sweep(batch->want.root);
+    }
+    batch->synced = stage_close(&batch->stage);
+}
+
+static void closing_done(struct worker_job *job)
+{
+    struct batch *batch = of_closing(job);
+
+    batch->want.done(batch->want.ctx, batch->synced);
 }
 
 /* What is left: after an error of the disk it has that error too, else it stays open. */
@@ -480,8 +494,9 @@ static void end(struct batch *batch)
         }
         file->state = BATCH_NOT_OURS;
     }
-    batch->over = (struct loop_post){.run = tell_over, .ctx = batch};
-    loop_defer(batch->config.loop, &batch->over);
+    batch->closing =
+        (struct worker_job){.work = closing_work, .done = closing_done, .home = batch->config.loop};
+    worker_submit(batch->config.background, &batch->closing);
 }
 
 static void wind_up(struct batch *batch)
@@ -593,7 +608,7 @@ static uint32_t take_files(struct batch *batch)
 void batch_start(struct batch *batch, const struct batch_want *want)
 {
     batch->want = *want;
-    batch->running = batch->began = true;
+    batch->running = true;
     batch->stopping = false;
     batch->disk_error = 0;
     batch->came_count = 0;
@@ -602,10 +617,6 @@ void batch_start(struct batch *batch, const struct batch_want *want)
     memset(batch->sources, 0, sizeof batch->sources);
     if (take_files(batch) == 0) {
         end(batch);
-        return;
-    }
-    if (batch->stage.folder >= 0) {
-        pump(batch);
         return;
     }
     batch->opening_now = true;
@@ -628,12 +639,9 @@ void batch_progress(const struct batch *batch, struct batch_progress *out)
     out->staged = batch->came_count + (batch->naming_now ? batch->naming.count : 0);
 }
 
-int batch_close(struct batch *batch)
+void batch_close(struct batch *batch)
 {
-    if (batch->stage.folder < 0 && batch->began) {
-        stage_sweep(batch->want.root);
-    }
-    return stage_close(&batch->stage);
+    stage_close(&batch->stage);
 }
 
 size_t batch_size(void)

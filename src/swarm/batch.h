@@ -33,7 +33,9 @@ struct batch_want {
     struct wanted_source *sources;
     uint32_t source_count;
     void (*on_file)(void *ctx, struct wanted *file); /* its result is decided */
-    void (*done)(void *ctx);                         /* all that could be had is decided */
+    /* All that could be had is decided. synced: 0, or an error when it is not sure that all names
+     * are on the disk. */
+    void (*done)(void *ctx, int synced);
     void *ctx;
 };
 
@@ -45,13 +47,13 @@ struct batch_progress {
 /* Bytes of arena that it takes. */
 size_t batch_size(void);
 int batch_init(struct batch **out, struct arena *arena, const struct batch_config *config);
-/* Several runs may follow each other, all with one root. */
+/* One run at a time. What a killed process staged in the root goes, also when there is nothing to
+ * fetch. */
 void batch_start(struct batch *batch, const struct batch_want *want);
 /* Ends a run early; what has no name yet is dropped and stays open. done comes. */
 void batch_stop(struct batch *batch);
 void batch_progress(const struct batch *batch, struct batch_progress *out);
-/* After the last run, when the workers have stopped: removes the stage. 0, or an error when it is
- * not sure that the names are on the disk. Blocks. */
-int batch_close(struct batch *batch);
+/* When the workers have stopped, perhaps in the middle of a run. Blocks. */
+void batch_close(struct batch *batch);
 
 #endif

@@ -24,7 +24,8 @@ struct haul {
     char name[P2P_PART_MAX + 1];
     uint32_t next, decided; /* next: to be looked at for a transfer */
     uint64_t bytes, size;
-    int64_t keep, kept;
+    int64_t kept;
+    int synced;
     bool stopping, gave_up; /* gave_up: no holder of some file could be reached */
 };
 
@@ -34,7 +35,7 @@ static void tell_over(void *ctx)
 {
     struct haul *haul = ctx;
 
-    haul->want.done(haul->want.ctx);
+    haul->want.done(haul->want.ctx, haul->synced);
 }
 
 static void end(struct haul *haul)
@@ -190,10 +191,11 @@ static void on_file(void *ctx, struct wanted *file)
     decided(haul, file, NULL);
 }
 
-static void on_batch_done(void *ctx)
+static void on_batch_done(void *ctx, int synced)
 {
     struct haul *haul = ctx;
 
+    haul->synced = synced;
     if (haul->stopping) {
         end(haul);
     } else {
@@ -262,6 +264,7 @@ void haul_start(struct haul *haul, const struct haul_want *want)
     haul->next = haul->decided = 0;
     haul->bytes = haul->size = 0;
     haul->kept = 0;
+    haul->synced = 0;
     for (uint32_t i = 0; i < want->count; i++) {
         struct wanted *file = &want->files[i];
         file->state = file->result == WANTED_OPEN; /* ours to decide */
@@ -327,9 +330,9 @@ void haul_progress(const struct haul *haul, struct haul_progress *out)
     }
 }
 
-int haul_close(struct haul *haul)
+void haul_close(struct haul *haul)
 {
-    return batch_close(haul->batch);
+    batch_close(haul->batch);
 }
 
 int haul_init(struct haul **out, struct arena *arena, const struct transfer_config *config)

@@ -12,7 +12,7 @@ struct haul;
 
 /* One run. All of it stays the caller's, and in place, until done. */
 struct haul_want {
-    int root; /* the same in all runs until haul_close */
+    int root; /* the target folder */
     bool replace;
     struct wanted *files; /* those that are open are fetched; all of them are hashed */
     uint32_t count;
@@ -21,8 +21,9 @@ struct haul_want {
     /* A file's result is decided; its reason lives until this returns. transfer: it came (or not)
      * in pieces, with these figures; NULL: in a batch, or not at all. */
     void (*on_file)(void *ctx, struct wanted *file, const struct transfer_progress *transfer);
-    /* All are decided, but those that haul_stop left open. */
-    void (*done)(void *ctx);
+    /* All are decided, but those that haul_stop left open. synced: 0, or an error when it is not
+     * sure that all names are on the disk. */
+    void (*done)(void *ctx, int synced);
     void *ctx;
 };
 
@@ -45,8 +46,7 @@ void haul_start(struct haul *haul, const struct haul_want *want);
 void haul_stop(struct haul *haul, int64_t keep);
 int64_t haul_kept(const struct haul *haul);
 void haul_progress(const struct haul *haul, struct haul_progress *out);
-/* After the last run, when the workers have stopped. 0, or an error when it is not sure that all
- * names are on the disk. Blocks. */
-int haul_close(struct haul *haul);
+/* When the workers have stopped, perhaps in the middle of a run. Blocks. */
+void haul_close(struct haul *haul);
 
 #endif

@@ -235,10 +235,14 @@ static void say_interrupted(struct get *get)
     }
 }
 
-static void on_fetched(void *ctx)
+static void on_fetched(void *ctx, int synced)
 {
     struct get *get = ctx;
 
+    if (synced != 0) {
+        session_say("the disk does not say that all is written: %s", log_error(synced));
+        outcome_note(&get->outcome, P2P_EXIT_FAILED);
+    }
     if (get->session.interrupted) {
         say_interrupted(get);
         end(get);
@@ -392,7 +396,7 @@ static int run(struct get *get)
     return session_run(&get->session);
 }
 
-static int close_get(struct get *get, int status)
+static void close_get(struct get *get)
 {
     for (int i = 0; i < get->worker_count; i++) {
         worker_stop(&get->workers[i]);
@@ -401,13 +405,11 @@ static int close_get(struct get *get, int status)
         }
     }
     worker_stop(&get->session.background);
-    if (get->haul != NULL && haul_close(get->haul) != 0 && status == P2P_EXIT_OK) {
-        session_say("the disk does not say that all is written: %s", plat_reason());
-        status = P2P_EXIT_FAILED;
+    if (get->haul != NULL) {
+        haul_close(get->haul);
     }
     aim_close(&get->aim);
     session_close(&get->session);
-    return status;
 }
 
 int get_run(struct command_line *line)
@@ -417,5 +419,9 @@ int get_run(struct command_line *line)
     memset(&get, 0, sizeof get); /* of the command before, at a prompt */
     get.aim.root = -1;
     int status = session_open(&get.session, line);
-    return close_get(&get, status != 0 ? status : run(&get));
+    if (status == 0) {
+        status = run(&get);
+    }
+    close_get(&get);
+    return status;
 }
