@@ -413,8 +413,8 @@ int cache_check_chain(int fd, uint32_t place, const struct cache_record *record,
 bool cache_is_wasteful(const struct cache *cache)
 {
     uint32_t end = atomic_load(&((struct cache *)cache)->end);
-    return cache->folder >= 0 && cache->old_fd < 0 && end > CACHE_WASTE_MIN &&
-           end / 2 > cache->live && !atomic_load(&((struct cache *)cache)->broken);
+    return cache->fd >= 0 && cache->old_fd < 0 && end > CACHE_WASTE_MIN && end / 2 > cache->live &&
+           !atomic_load(&((struct cache *)cache)->broken);
 }
 
 int cache_move_begin(struct cache_move *move, struct cache *cache)
@@ -450,21 +450,24 @@ void cache_move_abort(struct cache_move *move)
 {
     plat_close(move->fd);
     move->fd = -1;
-    (void)plat_unlink_beneath(move->cache->folder, CACHE_NEW);
+    if (move->cache->folder >= 0)
+        (void)plat_unlink_beneath(move->cache->folder, CACHE_NEW);
 }
 
 int cache_move_end(struct cache_move *move)
 {
     int folder = move->cache->folder;
-    int result = move->failed ? -P2P_EIO : plat_fsync(move->fd);
-    if (result == 0)
+    int result = move->failed ? -P2P_EIO : folder < 0 ? 0 : plat_fsync(move->fd);
+    if (result == 0 && folder >= 0)
         result = plat_rename_beneath(folder, CACHE_NEW, folder, CACHE_NAME, true);
     if (result < 0) {
         cache_move_abort(move);
         return result;
     }
-    (void)plat_fsync(folder);
-    state_count_written((uint64_t)move->end * CACHE_UNIT);
+    if (folder >= 0) {
+        (void)plat_fsync(folder);
+        state_count_written((uint64_t)move->end * CACHE_UNIT);
+    }
     return 0;
 }
 

@@ -477,24 +477,27 @@ void entries_gone(struct entries *entries, uint32_t slot)
     entries_release(entries, slot);
 }
 
-void entries_withdraw(struct entries *entries)
+bool entries_withdraw(struct entries *entries, uint32_t *at, uint32_t max)
 {
     const struct tree *tree = &entries->tree;
-    entries->absent_limit = tree->counts.absent + tree->counts.present;
+    if (*at == 0) {
+        *at = tree->files.fresh + 1;
+        entries->absent_limit = tree->counts.absent + tree->counts.present;
+    }
     /* backwards: the last that came is the first in its content's chain */
-    for (uint32_t slot = tree->files.fresh; slot > 0; slot--)
-        if ((file_at(entries, slot)->flags & TREE_USED) != 0)
-            entries_gone(entries, slot);
+    while (*at > 1 && max-- > 0)
+        if ((file_at(entries, --*at)->flags & TREE_USED) != 0)
+            entries_gone(entries, *at);
+    return *at > 1;
 }
 
-void entries_distrust(struct entries *entries, uint32_t slot)
+void entries_rehash(struct entries *entries, uint32_t slot)
 {
     struct tree_file *file = file_at(entries, slot);
-    if ((file->flags & TREE_HASHED) != 0) {
-        content_drop(entries, slot, file->mtime_s);
-        tell(entries, slot);
-    }
-    unsettle(entries, slot);
+    if ((file->flags & TREE_HASHED) == 0)
+        return;
+    flags_set(file, TREE_RACY, 0);
+    queue_push(entries, slot);
 }
 
 /* ---- what the hasher found ---- */

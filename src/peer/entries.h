@@ -78,8 +78,8 @@ void entries_gone(struct entries *entries, uint32_t file);
 bool entries_is_offered(const struct entries *entries, uint32_t file);
 /* The network was told of it (TREE_DIRTY was taken off): a file that is gone may be forgotten. */
 void entries_release(struct entries *entries, uint32_t file);
-/* Its content is not what was promised: hash again. */
-void entries_distrust(struct entries *entries, uint32_t file);
+/* Its record is lost or damaged: hashed again, though nothing speaks against its content. */
+void entries_rehash(struct entries *entries, uint32_t file);
 
 /* The next file whose wait is over, to be looked at: entries_seen or entries_gone follow, and what
  * is settled by now enters the hash queue. 0: none now; *out_wait_ms until the next, -1: never. */
@@ -93,8 +93,9 @@ void entries_hashed(struct entries *entries, const struct entries_result *result
 /* Files that wait for their hash or for settling, and those being hashed. */
 bool entries_is_idle(const struct entries *entries);
 
-/* All files are gone, and remembered. */
-void entries_withdraw(struct entries *entries);
+/* All files are gone, and remembered: about max of them at a time, from *at (begin with 0) on.
+ * False: that was all. */
+bool entries_withdraw(struct entries *entries, uint32_t *at, uint32_t max);
 /* Forgets some of what is gone and remembered, down to the limit; whole: the share was seen as a
  * whole, so that the limit is the usual one again. Slots of files that are gone may be free
  * afterwards. */

@@ -39,9 +39,10 @@ struct entries *share_entries(struct share *share);
 struct cache *share_cache(struct share *share);
 const char *share_path(const struct share *share);
 
-/* Looks at a path again, because what was there is not what was promised. distrust: its content
- * is forgotten even if it looks as before. */
-void share_look_again(struct share *share, struct str path, bool distrust);
+/* Looks at a path again, because what was there is not what was promised. */
+void share_look_again(struct share *share, struct str path);
+/* Its chain is not in the cache: hashes it again, if the cache can be written. */
+void share_rehash(struct share *share, struct str path);
 /* Wants the file hashed before others; how far that is. False: too many are wanted. */
 bool share_want(struct share *share, uint32_t file, int64_t *out_done);
 

@@ -71,8 +71,10 @@ static void on_back(void *ctx, struct handout_ticket *ticket)
 {
     struct upload *upload = ctx;
     struct str path = {ticket->path, ticket->path_len};
-    if (ticket->complaint != 0)
-        share_look_again(upload->config.share, path, ticket->complaint == -P2P_EVERIFY);
+    if (ticket->complaint == -P2P_EVERIFY)
+        share_rehash(upload->config.share, path);
+    else if (ticket->complaint != 0)
+        share_look_again(upload->config.share, path);
     ticket_give(upload, ticket);
 }
 
