@@ -27,7 +27,8 @@ static void catalog_tell(const struct catalog *catalog, const struct tables_node
                                     .offer = offer,
                                     .nth = node->next.told,
                                     .refused = node->next.refused,
-                                    .join = node->phase == TABLES_COMMIT_JOIN,
+                                    .join =
+                                        node->phase == TABLES_COMMIT_JOIN || node->next.described,
                                     .last = left == (event == CATALOG_DEL),
                                     .back = event == CATALOG_JOINED && node->next.back};
     if (catalog->on_change)
@@ -55,12 +56,15 @@ static void catalog_set_phase(struct tables_node *node, enum tables_phase phase)
     node->pub.busy = phase > TABLES_UPDATE;
 }
 
-/* <0, 0, >0: as (epoch, seq) is older than, the same as, newer than what the node has. */
+/* <0, 0, >0: as (epoch, seq) is older than, the same as, newer than what the node has, or will have
+ * when its commit is through. */
 static int catalog_order(const struct catalog_node *node, uint64_t epoch, uint64_t seq)
 {
-    if (epoch != node->epoch)
-        return epoch < node->epoch ? -1 : 1;
-    return seq == node->seq ? 0 : seq < node->seq ? -1 : 1;
+    uint64_t known_epoch, known_seq;
+    relay_known(node, &known_epoch, &known_seq);
+    if (epoch != known_epoch)
+        return epoch < known_epoch ? -1 : 1;
+    return seq == known_seq ? 0 : seq < known_seq ? -1 : 1;
 }
 
 int catalog_join_begin(struct catalog *catalog, struct catalog_node *pub,
@@ -446,6 +450,14 @@ void catalog_lose(struct catalog *catalog, struct catalog_node *pub, int64_t now
 {
     if (pub->state != RECORD_LEFT)
         catalog_bury(catalog, tables_of(pub), true, now_ms);
+}
+
+void relay_lose(struct catalog *catalog, struct catalog_node *pub, const struct record_join *join,
+                int64_t lost_ms)
+{
+    pub->epoch = join->epoch;
+    pub->seq = join->seq;
+    catalog_bury(catalog, tables_of(pub), true, lost_ms);
 }
 
 void catalog_forget(struct catalog *catalog, struct catalog_node *pub)

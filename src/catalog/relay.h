@@ -24,7 +24,7 @@ struct catalog_change {
     const struct record_offer *offer; /* PUT, DEL; else NULL. Only during the call */
     uint32_t nth;                     /* differences of this transaction before this event */
     uint32_t refused;                 /* offers of this transaction that found no room */
-    bool join, last;                  /* PUT, DEL: of a join; no other difference comes after it */
+    bool join, last;                  /* PUT, DEL: it will be JOINED; it is the last difference */
     bool back;                        /* JOINED: of a lost node, at the very state that it had */
 };
 /* One handler, which must not change the catalog; NULL for none. */
@@ -38,6 +38,12 @@ void relay_lead(struct catalog_node *node, uint64_t epoch, uint64_t seq);
 /* The open transaction also sets what a join says of its node: role, port and name. Without one
  * they are set at once. */
 void relay_describe(struct catalog_node *node, const struct record_join *join);
+/* The state that the node has, or has as soon as the commit that goes on is through. */
+void relay_known(const struct catalog_node *node, uint64_t *out_epoch, uint64_t *out_seq);
+/* A tombstone of a node that was given up, at the state of join, which must not be older than what
+ * is known. */
+void relay_lose(struct catalog *catalog, struct catalog_node *node, const struct record_join *join,
+                int64_t lost_ms);
 /* Who tells this has not all of it: the node will be incomplete. */
 void relay_confess(struct catalog_node *node);
 

@@ -16,7 +16,8 @@ enum {
     FOLLOW_SILENT_MS = 2000, /* it answers in milliseconds, also while it is busy */
     FOLLOW_WAIT_MIN_MS = 100,
     FOLLOW_WAIT_MAX_MS = 1000, /* a healed network is to be noticed within seconds */
-    FOLLOW_IDLE_MS = 60000     /* what answers there is no index */
+    FOLLOW_IDLE_MS = 60000,    /* what answers there is no index */
+    FOLLOW_COMPARE_MS = 60000  /* load and ages are not in the feed */
 };
 
 static void follow_pump(struct follow *f);
@@ -69,7 +70,8 @@ static void follow_hang_up(struct follow *f)
     }
     memset(f->flight, 0, sizeof(f->flight));
     f->flights = 0;
-    f->greeted = f->compared = false;
+    f->greeted = false;
+    f->compared_ms = 0;
 }
 
 static void follow_broken(struct follow *f, int error)
@@ -255,7 +257,7 @@ static void follow_arrived(struct follow *f)
 static void follow_pump(struct follow *f)
 {
     struct catalog_node *node;
-    if (!f->control || !f->compared)
+    if (!f->control || !f->compared_ms)
         return;
     while (f->flights < FOLLOW_FLIGHTS && (node = follow_next(f))) {
         struct record_id id = node->id;
@@ -290,7 +292,7 @@ static void follow_on_node(void *ctx, struct str line)
         return;
     }
     if (end)
-        f->compared = true;
+        f->compared_ms = follow_now(f);
     else
         intake_compare(f->role, &f->feed, &about);
 }
@@ -298,7 +300,7 @@ static void follow_on_node(void *ctx, struct str line)
 static void follow_on_nodes_done(void *ctx, int result)
 {
     struct follow *f = ctx;
-    if (result || !f->compared)
+    if (result || !f->compared_ms)
         follow_broken(f, result ? result : -P2P_EBUSY);
     else
         follow_pump(f);
@@ -421,6 +423,8 @@ static void follow_watch(struct follow *f)
             error = -P2P_ETIMEOUT;
     } else {
         error = follow_greet(f);
+        if (!error && f->state == FOLLOW_IN && follow_now(f) - f->compared_ms >= FOLLOW_COMPARE_MS)
+            error = follow_compare(f);
     }
     if (error)
         follow_broken(f, error);

@@ -46,9 +46,9 @@ struct follow {
     struct intake feed, whole;
     char feed_name[FOLLOW_FEED_MAX + 1];
     uint64_t n, their_n; /* the last line that came; the last one that it has */
-    bool greeted, compared, fault, said_away, ever;
-    int status; /* of the answer that is coming in */
-    int64_t began_ms, heard_ms, wait_ms;
+    bool greeted, said_away, ever;
+    int status;                                       /* of the answer that is coming in */
+    int64_t began_ms, heard_ms, wait_ms, compared_ms; /* compared: 0: not yet */
     struct follow_flight flight[FOLLOW_FLIGHTS];
     uint32_t flights, scan, fetched;
 };

@@ -14,14 +14,14 @@ struct index_role;
 
 struct index_config {
     struct loop *loop;
-    struct client_pool *pool; /* for connecting back; PROBE_MAX clients are used at most */
-    struct record_id id;      /* of this node */
-    struct str name;          /* of this node; must stay */
-    enum record_role role;    /* INDEX, or BOTH */
-    size_t bytes;             /* of the arena: for nodes, names, offers and all else here */
-    size_t budget_bytes;      /* of the whole program, for the statistics */
-    uint32_t connections;     /* of the server: as many nodes can be attached */
-    int64_t lease_ms;
+    struct client_pool *pool;  /* for connecting back; PROBE_MAX clients are used at most */
+    struct record_id id;       /* of this node */
+    struct str name;           /* of this node; must stay */
+    enum record_role role;     /* INDEX, or BOTH */
+    size_t bytes;              /* of the arena: for nodes, names, offers and all else here */
+    size_t budget_bytes;       /* of the whole program, for the statistics */
+    uint32_t connections;      /* of the server: as many nodes can be attached */
+    int64_t lease_ms, wait_ms; /* wait: the longest that a search may take */
     uint32_t nodes_per_address, offers_per_node; /* 0: no limit */
     struct str mirrors;      /* "HOST[:PORT],..." of the same directory; may be empty */
     struct worker *resolver; /* looks their names up; NULL: IP literals only */

@@ -21,11 +21,13 @@ enum {
 /* <0, 0, >0: as this state is older than, the same as, newer than what is known. */
 static int intake_order(const struct catalog_node *node, uint64_t epoch, uint64_t seq)
 {
+    uint64_t known_epoch, known_seq;
     if (!node)
         return 1;
-    if (epoch != node->epoch)
-        return epoch < node->epoch ? -1 : 1;
-    return seq == node->seq ? 0 : seq < node->seq ? -1 : 1;
+    relay_known(node, &known_epoch, &known_seq);
+    if (epoch != known_epoch)
+        return epoch < known_epoch ? -1 : 1;
+    return seq == known_seq ? 0 : seq < known_seq ? -1 : 1;
 }
 
 static bool intake_is_living(const struct catalog_node *node)
@@ -36,6 +38,21 @@ static bool intake_is_living(const struct catalog_node *node)
 static bool intake_is_home(const struct intake *from, const struct record_id *home)
 {
     return from->mirror >= 0 && record_id_equal(&from->index, home);
+}
+
+/* This index is followed, and so would say itself what is to be said of its nodes. */
+static bool intake_hears(const struct index_role *role, const struct record_id *home)
+{
+    bool found = false;
+    for (int i = 0; i < P2P_INDEXES_MAX; i++)
+        found = found || ((role->following & 1u << i) && record_id_equal(&role->homes[i].id, home));
+    return found;
+}
+
+/* It was given up at the very state that is told: its home takes that back, nobody else does. */
+static bool intake_may_raise(const struct intake *from, const struct catalog_node *node)
+{
+    return node && node->state == RECORD_LEFT && node->lost && intake_is_home(from, &node->home);
 }
 
 /* The node's transaction is open, and is this one's. */
@@ -90,6 +107,24 @@ void intake_tidy(struct index_role *role, const struct record_id *id)
     member_forget(role, node);
 }
 
+/* A living node of which the mirror knows more. A node of our own that we do not know any more has
+ * gone, unless we have just begun and forgot it ourselves. */
+static bool intake_is_credible(const struct index_role *role, const struct intake *from,
+                               const struct catalog_node *node, const struct told_node *about)
+{
+    bool young = about->age_ms < role->config.lease_ms;
+    bool lost = node && node->state == RECORD_LEFT && node->lost &&
+                intake_order(node, about->epoch, about->seq) == 0;
+    int64_t uptime = loop_now_ms(role->config.loop) - role->started_ms;
+    if (intake_is_home(from, &about->home))
+        return true;
+    if (!record_id_equal(&about->home, &role->config.id))
+        return young && !(lost && intake_hears(role, &about->home));
+    if (!node || node->epoch == 0)
+        return young && uptime < 2 * role->config.lease_ms;
+    return intake_order(node, about->epoch, about->seq) > 0;
+}
+
 /* ---- the record of a node ---- */
 
 static struct record_join intake_join(const struct told_node *about)
@@ -108,8 +143,7 @@ static void intake_place(struct index_role *role, const struct intake *from,
     struct member *member = member_of(role, node);
     int64_t now = loop_now_ms(role->config.loop);
     node->home = about->home;
-    if (about->address_count > 0)
-        catalog_set_source(role->catalog, node, &about->address[0]);
+    catalog_set_source(role->catalog, node, &about->address[0]);
     memcpy(node->address, about->address, sizeof(node->address));
     node->address_count = about->address_count;
     node->reachable = about->reachable;
@@ -128,11 +162,10 @@ static void intake_believe(struct index_role *role, const struct intake *from,
 {
     if (node->state == RECORD_LEFT)
         return;
-    bool known = intake_is_home(from, &node->home);
-    for (int i = 0; i < P2P_INDEXES_MAX && from->mirror >= 0; i++)
-        known = known ||
-                ((role->following & 1u << i) && record_id_equal(&role->homes[i].id, &node->home));
-    catalog_set_state(role->catalog, node, known && state != RECORD_LEFT ? state : RECORD_HEARSAY);
+    bool heard = from->mirror >= 0 && intake_hears(role, &node->home);
+    if (!intake_is_home(from, &node->home) || state == RECORD_LEFT)
+        state = heard ? RECORD_ACTIVE : RECORD_HEARSAY;
+    catalog_set_state(role->catalog, node, state);
     member_watch(role, node);
 }
 
@@ -170,13 +203,26 @@ static void intake_commit(struct index_role *role, const struct intake *from,
 
 /* ---- leave and loss ---- */
 
+/* A later state is on its way in: from the node itself, or from somebody who knows more. */
+static bool intake_is_overtaken(struct index_role *role, struct catalog_node *node,
+                                const struct told_node *about)
+{
+    if (!node || !node->open)
+        return false;
+    const struct member *member = member_of(role, node);
+    bool later = member->told_epoch > about->epoch ||
+                 (member->told_epoch == about->epoch && member->told_seq > about->seq);
+    return member->announce || (member->teller && later);
+}
+
 static void intake_leave(struct index_role *role, const struct intake *from,
                          const struct told_node *about)
 {
     int64_t now = loop_now_ms(role->config.loop), age = from->mirror < 0 ? 0 : about->age_ms;
     struct catalog_node *node = intake_find(role, &about->id);
     bool was_living = intake_is_living(node);
-    if (age >= 2 * role->config.lease_ms || intake_order(node, about->epoch, about->seq) < 0)
+    if (age >= 2 * role->config.lease_ms || intake_order(node, about->epoch, about->seq) < 0 ||
+        intake_is_overtaken(role, node, about))
         return;
     if (!node)
         node = intake_add(role, &about->id, about);
@@ -185,9 +231,9 @@ static void intake_leave(struct index_role *role, const struct intake *from,
     struct record_join join = intake_join(about);
     if (node->name_len == 0)
         relay_describe(node, &join);
-    member_of(role, node)->teller = 0;
     if (catalog_leave(role->catalog, node, about->epoch, about->seq, now - age) != 0)
         return;
+    member_of(role, node)->teller = 0;
     role->counters.leaves += was_living;
     node->home = about->home;
     member_left(role, node);
@@ -195,19 +241,31 @@ static void intake_leave(struct index_role *role, const struct intake *from,
     role_wake_catalog(role);
 }
 
+/* Also of a node that is not here: nobody else shall say that it lives. */
 static void intake_lose(struct index_role *role, const struct intake *from,
                         const struct told_node *about)
 {
+    int64_t now = loop_now_ms(role->config.loop);
     struct catalog_node *node = intake_find(role, &about->id);
-    if (!intake_is_living(node) || !intake_is_home(from, &about->home) ||
-        intake_order(node, about->epoch, about->seq) < 0)
+    int order = intake_order(node, about->epoch, about->seq);
+    bool same = order == 0 && intake_is_living(node) && intake_is_home(from, &node->home);
+    if (!intake_is_home(from, &about->home) || intake_is_overtaken(role, node, about) ||
+        about->age_ms >= 2 * role->config.lease_ms || (order <= 0 && !same))
         return;
-    bool moved = intake_order(node, about->epoch, about->seq) == 0 &&
-                 !record_id_equal(&node->home, &about->home);
-    if (moved)
+    if (!node)
+        node = intake_add(role, &about->id, about);
+    if (!node)
         return;
+    struct record_join join = intake_join(about);
+    if (node->name_len == 0)
+        relay_describe(node, &join);
+    role->counters.lost += intake_is_living(node);
+    node->home = about->home;
+    node->reachable = false;
+    relay_lose(role->catalog, node, &join, now - about->age_ms);
     member_of(role, node)->teller = 0;
-    member_lose(role, node, "its home has lost it");
+    member_left(role, node);
+    role_wake_catalog(role);
 }
 
 /* ---- the feed ---- */
@@ -266,7 +324,7 @@ static bool intake_begin_whole(struct index_role *role, const struct intake *fro
         .epoch = told->epoch, .seq = told->seq, .port = 1, .name = STR("node")};
     struct catalog_node *node = intake_find(role, &told->node);
     int order = intake_order(node, told->epoch, told->seq);
-    if (order < 0 || (order == 0 && intake_is_living(node)))
+    if (order < 0 || (order == 0 && !intake_may_raise(from, node)))
         return false;
     node = intake_add(role, &told->node, NULL);
     return node && intake_opened(role, from, told, relay_begin(role->catalog, node, &join));
@@ -315,7 +373,7 @@ static void intake_joined(struct index_role *role, const struct intake *from,
     } else if (order > 0 && told->part == TOLD_ALONE && intake_is_living(node)) {
         if (intake_begin_update(role, from, told))
             intake_commit(role, from, node, &told->about);
-    } else if (order > 0 || (order == 0 && !intake_is_living(node) && node->lost)) {
+    } else if (order > 0 || (order == 0 && intake_may_raise(from, node))) {
         intake_want(role, from, &told->node);
     } else if (order == 0 && intake_is_living(node)) {
         intake_refresh(role, from, node, &told->about);
@@ -343,22 +401,6 @@ void intake_line(struct index_role *role, const struct intake *from, const struc
 }
 
 /* ---- comparing ---- */
-
-/* A living node of which the mirror knows more. A node of our own that we do not know any more has
- * gone, unless we have just begun and forgot it ourselves. */
-static bool intake_is_credible(const struct index_role *role, const struct intake *from,
-                               const struct catalog_node *node, const struct told_node *about)
-{
-    bool young = about->age_ms < role->config.lease_ms;
-    int64_t uptime = loop_now_ms(role->config.loop) - role->started_ms;
-    if (intake_is_home(from, &about->home))
-        return true;
-    if (!record_id_equal(&about->home, &role->config.id))
-        return young;
-    if (!node)
-        return young && uptime < 2 * role->config.lease_ms;
-    return intake_order(node, about->epoch, about->seq) > 0;
-}
 
 void intake_compare(struct index_role *role, const struct intake *from,
                     const struct told_node *about)
@@ -409,8 +451,12 @@ static struct catalog_node *intake_whole_begin(struct index_role *role, struct i
     struct record_join join = {.port = 1, .name = STR("node")};
     struct catalog_node *node = intake_find(role, &told->node);
     int order = intake_order(node, told->epoch, told->seq);
-    bool stays = node && intake_is_living(node) && !node->incomplete;
-    if (order < 0 || (order == 0 && stays))
+    if (from->mirror >= 0 && from->begun)
+        return NULL;
+    bool better = intake_is_living(node) && node->incomplete && !(about && about->incomplete);
+    bool credible = !about || from->mirror < 0 || intake_is_credible(role, from, node, about);
+    if (order < 0 || !credible ||
+        (order == 0 && !better && (!node || node->state != RECORD_LEFT || !node->lost)))
         return NULL;
     node = intake_add(role, &told->node, about);
     if (about)
@@ -478,23 +524,26 @@ static void intake_whole_joined(struct index_role *role, struct intake *from,
     member_of(role, node)->told_half = false;
 }
 
-void intake_whole(struct index_role *role, struct intake *from, const struct told *told)
+static void intake_whole_gone(struct index_role *role, struct intake *from, const struct told *told)
 {
     struct catalog_node *node = intake_find(role, &told->node);
-    if (told->op == TOLD_PUT || told->op == TOLD_DEL) {
-        intake_whole_change(role, from, told);
-        return;
-    }
-    if (told->op == TOLD_JOIN || told->op == TOLD_BACK) {
-        intake_whole_joined(role, from, told);
-        return;
-    }
     if (intake_is_open(role, from, node))
         intake_abort(role, node);
     if (told->op == TOLD_LEAVE)
         intake_leave(role, from, &told->about);
     else
         intake_lose(role, from, &told->about);
+}
+
+void intake_whole(struct index_role *role, struct intake *from, const struct told *told)
+{
+    if (told->op == TOLD_PUT || told->op == TOLD_DEL)
+        intake_whole_change(role, from, told);
+    else if (told->op == TOLD_JOIN || told->op == TOLD_BACK)
+        intake_whole_joined(role, from, told);
+    else
+        intake_whole_gone(role, from, told);
+    from->begun = true;
 }
 
 static void intake_end_node(struct index_role *role, struct intake *from, struct catalog_node *node,
@@ -519,6 +568,7 @@ static void intake_end_node(struct index_role *role, struct intake *from, struct
 void intake_end(struct index_role *role, struct intake *from, const struct record_id *id, bool good)
 {
     struct catalog_node *node = intake_find(role, id);
+    from->begun = false;
     if (intake_is_open(role, from, node))
         intake_end_node(role, from, node, good);
 }
@@ -567,8 +617,12 @@ void intake_stop(struct index_role *role, const struct intake *from)
 
 void intake_yield(struct index_role *role, struct catalog_node *node)
 {
-    if (node->open && member_of(role, node)->teller)
-        intake_abort(role, node);
+    struct member *member = member_of(role, node);
+    if (!node->open || !member->teller)
+        return;
+    intake_abort(role, node);
+    member->wanted |= role->following; /* in case that it breaks off */
+    role->wanted |= role->following;
 }
 
 struct catalog_node *intake_take(struct index_role *role, int mirror, uint32_t after)

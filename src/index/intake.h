@@ -13,7 +13,9 @@ struct intake {
     uint32_t teller;        /* 1.. */
     int mirror;             /* its place in the list of mirrors; -1: the disk */
     struct record_id index; /* its id */
-    /* intake's own: the record of the node that is told whole (its name points into name) */
+    /* intake's own: the record of the node that is told whole (its name points into name), and that
+     * a line of it has come: its transaction is begun with that one or not at all */
+    bool begun;
     struct told_node about;
     char name[P2P_NODE_NAME_MAX + 1];
 };
