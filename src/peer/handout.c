@@ -96,26 +96,6 @@ static void chain_find(struct handout_ticket *ticket)
     ticket->chain_at = cache_chain_at(ticket->record, &record);
 }
 
-/* ---- slots ---- */
-
-static bool slot_take(struct handout_shared *shared)
-{
-    if (atomic_fetch_add(&shared->active, 1) < atomic_load(&shared->most))
-        return true;
-    atomic_fetch_sub(&shared->active, 1);
-    return false;
-}
-
-static void answer_busy(struct exchange *exchange)
-{
-    exchange_begin(exchange, 503, "application/json");
-    exchange_header(exchange, "Retry-After", STR("1"));
-    buf_put(exchange_body(exchange),
-            STR("{\"error\":\"all upload slots are taken\",\"hint\":\"try again\","
-                "\"retry_ms\":200}\n"));
-    exchange_end(exchange);
-}
-
 /* ---- headers ---- */
 
 static void put_chain_headers(struct exchange *exchange, const struct handout_ticket *ticket)
@@ -222,26 +202,112 @@ static int wanted(const struct exchange *exchange, int64_t *out_first, int64_t *
     return result == 0 ? 206 : result == 1 ? 200 : 416;
 }
 
-static void serve_bytes(struct exchange *exchange, struct handout *handout, bool is_download)
+/* ---- slots ---- */
+
+static bool slot_take(struct handout_shared *shared)
+{
+    if (atomic_fetch_add(&shared->active, 1) < atomic_load(&shared->most))
+        return true;
+    atomic_fetch_sub(&shared->active, 1);
+    return false;
+}
+
+static void answer_busy(struct exchange *exchange)
+{
+    exchange_begin(exchange, 503, "application/json");
+    exchange_header(exchange, "Retry-After", STR("1"));
+    buf_put(exchange_body(exchange),
+            STR("{\"error\":\"all upload slots are taken\",\"hint\":\"try again\","
+                "\"retry_ms\":200}\n"));
+    exchange_end(exchange);
+}
+
+/* In the slot that was taken for it. */
+static void send_bytes(struct exchange *exchange, struct handout_ticket *ticket)
+{
+    exchange->user_number = 1;
+    begin_file(exchange, ticket->status, ticket->is_download);
+    if (ticket->status == 206)
+        put_content_range(exchange, ticket->first, ticket->length, ticket->size);
+    exchange_file(exchange, ticket->file, ticket->first, ticket->length, still);
+}
+
+static void line_take(struct handout *handout, uint32_t at)
+{
+    handout->line[at]->waits = NULL;
+    handout->line_count--;
+    atomic_fetch_sub(&handout->shared->waiting, 1);
+    memmove(handout->line + at, handout->line + at + 1,
+            (handout->line_count - at) * sizeof handout->line[0]);
+}
+
+/* Those at the front go on as slots are free; those that waited too long are told so. */
+static void line_move(struct handout *handout)
+{
+    int64_t now_ms = loop_now_ms(handout->worker->loop);
+    while (handout->line_count > 0) {
+        struct handout_ticket *ticket = handout->line[0];
+        struct exchange *exchange = ticket->waits;
+        bool late = now_ms - ticket->since_ms >= HANDOUT_WAIT_MS;
+        if (!late && !slot_take(handout->shared))
+            break;
+        line_take(handout, 0);
+        if (late)
+            answer_busy(exchange);
+        else
+            send_bytes(exchange, ticket);
+    }
+    if (handout->line_count == 0)
+        loop_stop_timer(handout->worker->loop, &handout->line_timer);
+    else
+        (void)loop_set_timer(handout->worker->loop, &handout->line_timer, now_ms + HANDOUT_POLL_MS);
+}
+
+static void on_line_time(void *ctx)
+{
+    line_move(ctx);
+}
+
+/* Who comes later stands behind those that wait, so that a connection that asks again and again
+ * does not keep its slot for ever. */
+static void serve_in_turn(struct exchange *exchange, struct handout *handout)
 {
     struct handout_ticket *ticket = exchange->ticket;
-    int64_t first, length;
-    int status = wanted(exchange, &first, &length);
-    bool sends = (status == 200 || status == 206) && exchange->head->method == HTTP_METHOD_GET;
-    if (sends && !slot_take(handout->shared)) {
+    if (atomic_load(&handout->shared->waiting) == 0 && slot_take(handout->shared)) {
+        send_bytes(exchange, ticket);
+        return;
+    }
+    if (handout->line_count == HANDOUT_WAITING) {
         answer_busy(exchange);
         return;
     }
-    exchange->user_number = sends;
+    ticket->waits = exchange;
+    ticket->since_ms = loop_now_ms(handout->worker->loop);
+    handout->line[handout->line_count++] = ticket;
+    atomic_fetch_add(&handout->shared->waiting, 1);
+    line_move(handout);
+}
+
+static void serve_bytes(struct exchange *exchange, struct handout *handout, bool is_download)
+{
+    struct handout_ticket *ticket = exchange->ticket;
+    int status = wanted(exchange, &ticket->first, &ticket->length);
+    bool sends = (status == 200 || status == 206) && exchange->head->method == HTTP_METHOD_GET;
+    ticket->status = status;
+    ticket->is_download = is_download;
+    if (sends) {
+        serve_in_turn(exchange, handout);
+        return;
+    }
     begin_file(exchange, status, is_download);
     if (status == 206)
-        put_content_range(exchange, first, length, ticket->size);
+        put_content_range(exchange, ticket->first, ticket->length, ticket->size);
     if (status == 416)
         put_content_range(exchange, 0, -1, ticket->size);
     if (status == 304 || status == 416)
         exchange_end(exchange);
     else
-        exchange_file(exchange, ticket->file, first, length, still);
+        exchange_file(exchange, ticket->file, ticket->first, ticket->length, still);
 }
 
 /* ---- the request and the ticket ---- */
@@ -383,6 +449,12 @@ static void on_gone(struct exchange *exchange, void *role, bool aborted)
     if (exchange->user_number != 0)
         atomic_fetch_sub(&handout->shared->active, 1);
     exchange->user_number = 0;
+    for (uint32_t i = 0; ticket && ticket->waits && i < handout->line_count; i++)
+        if (handout->line[i] == ticket)
+            line_take(handout, i);
+    if (handout->line_count > 0) /* not at once: nobody may be answered in here */
+        (void)loop_set_timer(handout->worker->loop, &handout->line_timer,
+                             loop_now_ms(handout->worker->loop));
     if (!ticket)
         return;
     ticket->in_use = false;
@@ -423,6 +495,7 @@ int handout_init(struct handout *handout, struct arena *arena, struct server_con
     deadlines_init(&handout->keeps, handout->worker->loop, KEEP_GRAIN_MS);
     handout->keeps.on_late = on_keep_late;
     handout->keeps.ctx = handout;
+    handout->line_timer = (struct loop_timer){.on_time = on_line_time, .ctx = handout};
     int result = server_init(&handout->server, handout->worker->loop, arena, config);
     return result < 0 ? result : server_add_routes(handout->server, handout_routes, handout);
 }
@@ -431,4 +504,5 @@ void handout_close(struct handout *handout)
 {
     server_close(handout->server);
     deadlines_close(&handout->keeps);
+    loop_stop_timer(handout->worker->loop, &handout->line_timer);
 }

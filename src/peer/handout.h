@@ -18,12 +18,16 @@
 
 enum {
     HANDOUT_KEEP_MS = 3000, /* a file stays open for the next request of its connection */
-    HANDOUT_PART = 8192
+    HANDOUT_PART = 8192,
+    HANDOUT_WAITING = 32,  /* requests that wait for a slot, of each worker */
+    HANDOUT_WAIT_MS = 500, /* for so long; then they are told to come again */
+    HANDOUT_POLL_MS = 5    /* how soon a slot that another worker gave back is noticed */
 };
 
 /* What all workers count together. */
 struct handout_shared {
     _Atomic(uint32_t) active, most; /* uploads now, and allowed */
+    _Atomic(uint32_t) waiting;      /* requests that wait for one of them to end */
     struct plat_mutex mutex;        /* of the two below */
     struct bucket bucket;
     uint64_t sent;
@@ -49,6 +53,11 @@ struct handout_ticket {
     int64_t chain_at;
     uint32_t states;
     uint64_t have_next; /* of the bits that are being sent */
+    /* a request that waits for a slot, what it asked for and since when */
+    struct exchange *waits;
+    int64_t first, length, since_ms;
+    int status;
+    bool is_download;
     struct deadline keep;
 };
 
@@ -58,6 +67,9 @@ struct handout {
     struct handout_shared *shared;
     const char *share;
     struct deadlines keeps;
+    struct handout_ticket *line[HANDOUT_WAITING]; /* that wait, the first first */
+    uint32_t line_count;
+    struct loop_timer line_timer;
     /* A ticket has come home; on the home loop. */
     void (*back)(void *ctx, struct handout_ticket *ticket);
     void *ctx;

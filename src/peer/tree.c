@@ -464,4 +464,6 @@ void tree_offer(const struct tree *tree, uint32_t slot, struct str path, struct 
                                  .hashed = (file->flags & TREE_HASHED) != 0,
                                  .have = 100};
     memcpy(out->content.bytes, file->content, sizeof(out->content.bytes));
+    if (tree->mark)
+        tree->mark(tree->mark_ctx, out);
 }

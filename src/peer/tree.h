@@ -69,6 +69,9 @@ struct tree {
     uint32_t *paths, *contents, *folder_paths; /* heads of chains */
     uint32_t mask, folder_mask;
     struct tree_counts counts;
+    /* Says of an offer that it is a copy, and whose; NULL: none is. The owner's. */
+    void (*mark)(void *ctx, struct record_offer *offer);
+    void *mark_ctx;
 };
 
 enum { TREE_ROOT = 1 };

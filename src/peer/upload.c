@@ -215,6 +215,7 @@ int upload_init(struct upload **out, struct arena *arena, const struct upload_co
         return -P2P_EFULL;
     atomic_init(&upload->shared.active, 0);
     atomic_init(&upload->shared.most, 1);
+    atomic_init(&upload->shared.waiting, 0);
     plat_mutex_init(&upload->shared.mutex);
     bucket_meter_init(&upload->meter, plat_now_us());
     upload_reload(upload, config->settings);

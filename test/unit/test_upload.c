@@ -387,6 +387,26 @@ static void slots(void **state)
         assert_true(plat_now_ms() < until_ms);
 }
 
+/* One slot, and one client that asks again and again: another one has its turn even so. */
+static void in_turn(void **state)
+{
+    struct raw *other = test_calloc(1, sizeof *other);
+    static const char request[] = "GET /download/a.txt HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    (void)state;
+    raw_open(other, &w->rig);
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 20; i++)
+            assert_int_equal(plat_send(other->fd, request, strlen(request)), strlen(request));
+        assert_int_equal(ask("/download/empty")->status, 200);
+        for (int i = 0; i < 20; i++) {
+            raw_answer(other, &w->answer, false);
+            assert_int_equal(w->answer.status, 200);
+        }
+    }
+    raw_close(other);
+    test_free(other);
+}
+
 static void the_rate_holds(void **state)
 {
     struct upload_stats stats;
@@ -475,6 +495,7 @@ int main(void)
         test(swapped_for_a_symlink),
         cmocka_unit_test_setup_teardown(not_hashed_yet, setup_slow, teardown),
         cmocka_unit_test_setup_teardown(slots, setup_one_slot, teardown),
+        cmocka_unit_test_setup_teardown(in_turn, setup_one_slot, teardown),
         cmocka_unit_test_setup_teardown(the_rate_holds, setup_limited, teardown),
         test(listing),
         test(pages),
