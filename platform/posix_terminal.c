@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@
 
 static struct termios found;
 static int terminal_fd = -1;
-static volatile sig_atomic_t is_raw;
+static atomic_int is_raw; /* what stands above holds while it is set */
 
 static const int fatal[] = {SIGQUIT, SIGILL, SIGABRT, SIGFPE, SIGBUS, SIGSEGV};
 
@@ -44,10 +45,7 @@ static bool in_foreground(void)
 
 void plat_terminal_restore(void)
 {
-    if (!is_raw)
-        return;
-    is_raw = 0;
-    if (in_foreground())
+    if (atomic_exchange(&is_raw, 0) != 0 && in_foreground())
         (void)tcsetattr(terminal_fd, TCSANOW, &found);
 }
 
@@ -78,7 +76,7 @@ static void on_stop(int number)
 {
     int code = errno;
     sigset_t stop, before;
-    bool was_raw = is_raw;
+    bool was_raw = atomic_load(&is_raw) != 0;
     plat_terminal_restore();
     if (was_raw)
         write_newline();
@@ -90,7 +88,7 @@ static void on_stop(int number)
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     set_action(number, on_stop, SA_RESTART);
     if (was_raw && in_foreground())
-        is_raw = set_raw() == 0;
+        atomic_store(&is_raw, set_raw() == 0);
     (void)raise(SIGWINCH);
     errno = code;
 }
@@ -118,7 +116,7 @@ static void take_care(void)
 
 int plat_terminal_raw(int fd)
 {
-    if (is_raw)
+    if (atomic_load(&is_raw) != 0)
         return 0;
     terminal_fd = fd;
     if (!isatty(fd))
@@ -128,11 +126,12 @@ int plat_terminal_raw(int fd)
     if (tcgetattr(fd, &found) != 0)
         return plat_error();
     take_care();
-    is_raw = 1;
+    atomic_store(&is_raw, 1);
     if (set_raw() == 0)
         return 0;
-    is_raw = 0;
-    return plat_error();
+    int result = plat_error();
+    atomic_store(&is_raw, 0);
+    return result;
 }
 
 int plat_terminal_wait(int first, int second, int timeout_ms)

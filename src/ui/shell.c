@@ -193,10 +193,10 @@ static void take_bytes(struct shell *shell, struct lines *lines, struct str byte
     int found = 1;
 
     while (found == 1 && !atomic_load(&shell->prompt.leave)) {
-        take_signals(shell);
         found = lines_next(lines, &bytes, &line);
         if (found == 1) {
             take_line(shell, line);
+            take_signals(shell); /* what came between two commands ends the shell too */
         }
     }
     if (found < 0) {

@@ -30,7 +30,7 @@ static void put(struct terminal *terminal, const char *bytes, size_t size)
 {
     int64_t taken = plat_console_write(terminal->out, bytes, size);
 
-    terminal->torn = taken < (int64_t)size;
+    atomic_store(&terminal->torn, taken < (int64_t)size);
 }
 
 /* Between commands of this process its own terminal has no other user; in the background it has.
@@ -52,7 +52,9 @@ static int64_t write_log(void *ctx, struct str line)
         buf_put_bytes(&buf, terminal->row, terminal->row_len);
     }
     int64_t taken = plat_console_write(terminal->out, buf.ptr, buf.len);
-    terminal->torn |= terminal->shown && taken < (int64_t)buf.len;
+    if (terminal->shown && taken < (int64_t)buf.len) {
+        atomic_store(&terminal->torn, true);
+    }
     plat_mutex_unlock(&terminal->lock);
     if (taken < 0) {
         return taken;
@@ -80,7 +82,8 @@ static void leave_row(struct terminal *terminal, const char *bytes)
     if (terminal->shown) {
         put(terminal, bytes, strlen(bytes));
     }
-    terminal->shown = terminal->torn = false;
+    terminal->shown = false;
+    atomic_store(&terminal->torn, false);
     plat_mutex_unlock(&terminal->lock);
 }
 
@@ -170,7 +173,7 @@ enum terminal_result terminal_read(struct terminal *terminal, int wake_fd)
             result = TERMINAL_LEAVE;
             break;
         }
-        ready = plat_terminal_wait(0, wake_fd, terminal->torn ? AGAIN_MS : -1);
+        ready = plat_terminal_wait(0, wake_fd, atomic_load(&terminal->torn) ? AGAIN_MS : -1);
         if ((ready & PLAT_FIRST) != 0 && plat_is_foreground(0) && !read_keys(terminal)) {
             result = TERMINAL_LEAVE;
             break;

@@ -8,6 +8,8 @@
 #include "platform/plat.h"
 #include "ui/edit.h"
 
+#include <stdatomic.h>
+
 enum { TERMINAL_ROW_MAX = 4096 }; /* bytes that show a row */
 
 struct terminal {
@@ -18,8 +20,9 @@ struct terminal {
     bool entered;
     char keys[1024]; /* that came and were not looked at yet */
     size_t keys_at, keys_end;
+    atomic_bool torn;       /* some bytes of the row were not taken */
     struct plat_mutex lock; /* of what follows, and of writing */
-    bool shown, torn;       /* the row is on the terminal; some of its bytes were not taken */
+    bool shown;             /* the row is on the terminal */
     char row[TERMINAL_ROW_MAX];
     size_t row_len;
 };

@@ -63,7 +63,7 @@ class Screen:
         elif final == "J":
             self.rows, self.at = [""], 0
         else:
-            assert final == "H", (numbers, final)
+            assert final in "Hm", (numbers, final)
 
     def text(self):
         return "\n".join(row.rstrip() for row in self.rows)

@@ -201,9 +201,7 @@ def test_editing(fleet, net):
     board.wait_prompt(" a.txt")
     board.type("who\x05\r")
     board.wait(r"kitchen(.|\n)*kitchen.*\n *p2p>\Z")
-    board.type("\x1b[A\x1b[A")
-    board.wait_prompt("who a.txt")
-    board.type("\x1b[B")
+    board.type("\x1b[A\x1b[A")  # it was entered twice in a row, and stands there once
     board.wait_prompt("who a.txt")
     board.type("\x1b[B\x1b[Bgrö\x7f")
     board.wait_prompt("gr")
@@ -416,7 +414,7 @@ def test_the_log_does_not_garble_the_line(fleet):
     for row in board.screen.rows[:-1]:
         assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (info|warn) +[a-z]+: \S", row), row
     board.type("\r")
-    board.wait(r"^p2p> who 'no such file'$")
+    board.wait(r"^p2p> who 'no such file'$(.|\n)*^p2p>\Z")
     board.type("\x04")
     assert board.ended() == 0
 
