@@ -182,6 +182,7 @@ static int open_index(struct app *app, size_t bytes)
         .budget_bytes = app->arena.size,
         .connections = app->budget.connections,
         .lease_ms = (int64_t)config_number(&app->settings, "index.lease"),
+        .wait_ms = (int64_t)config_number(&app->settings, "index.wait"),
         .nodes_per_address = (uint32_t)config_number(&app->settings, "node.per_address"),
         .mirrors = config_text(&app->settings, "index.mirrors"),
         .resolver = app->names.loop != NULL ? &app->names : NULL,

@@ -121,7 +121,7 @@ const struct config_key config_keys[] = {
      "others, and may name itself.",
      config_check_host_port},
     {KEY("index", "wait"), CONFIG_TIME, NULL, "1500ms", 0, 5 * SECOND,
-     "How long a search waits for answers.", NULL},
+     "The longest that a search may take; it then ends as incomplete. 0 is no limit.", NULL},
 
     {KEY("transfer", "uploads"), CONFIG_COUNT, NULL, "8", 1, 1024,
      "Files that are sent at once; who comes later is told to wait.", NULL},

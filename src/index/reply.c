@@ -88,6 +88,7 @@ static bool reply_step(void *ctx)
     if (!reply->late && reply->search && search_step(reply->search, REPLY_WORK))
         return true;
     reply->ready = true;
+    latency_add(&reply->role->searches, plat_now_us() - reply->begun_us);
     exchange_wake(reply->exchange);
     return false;
 }
@@ -189,6 +190,8 @@ static int reply_put_found(struct reply *reply, struct buf *room)
 static void reply_begin_search(struct reply *reply)
 {
     reply->ready = !search_step(reply->search, REPLY_WORK);
+    if (reply->ready)
+        latency_add(&reply->role->searches, plat_now_us() - reply->begun_us);
     reply_answer(reply);
 }
 

@@ -73,6 +73,7 @@ struct download {
     size_t tables_size;
     uint32_t pieces, run;
     struct lane_crew *crews[P2P_WORKERS_MAX];
+    struct lane_limit limit;
     struct holder holders[TRANSFER_HOLDERS_MAX];
     struct contact contacts[DOWNLOAD_CONTACTS];
     struct download_lane *lanes;

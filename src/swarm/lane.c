@@ -15,7 +15,9 @@ enum {
     LANE_HEAD_MS =
         15000, /* a holder that has not begun to answer: its queue is too long, or it is stuck */
     LANE_SCRATCH = P2P_LINE_MAX,
-    LANE_RETRY_MS = 1000
+    LANE_RETRY_MS = 1000,
+    LANE_PAUSE_MS =
+        20 /* lets a few thousand bytes gather, so that a slow limit does not mean tiny reads */
 };
 
 struct lane_slot {
@@ -28,6 +30,7 @@ struct lane_slot {
 struct lane_crew {
     struct worker *worker;
     struct client_pool *pool;
+    struct lane_limit *limit;      /* NULL: none */
     struct lane_slot *big, *small; /* free ones */
     struct lane *waiting;          /* for a slot, in order */
     struct json_reader json;
@@ -67,6 +70,11 @@ int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *w
     }
     *out = crew;
     return error;
+}
+
+void lane_crew_limit(struct lane_crew *crew, struct lane_limit *limit)
+{
+    crew->limit = limit;
 }
 
 int lane_crew_add(struct lane_crew *crew, struct arena *arena, int big)
@@ -233,6 +241,47 @@ static int write_part(struct lane *lane, struct lane_slot *slot)
     return error;
 }
 
+void lane_limit_init(struct lane_limit *limit, uint64_t rate)
+{
+    plat_mutex_init(&limit->mutex);
+    bucket_init(&limit->bucket, rate, LANE_SMALL, plat_now_us());
+}
+
+static void on_pause_over(void *ctx)
+{
+    struct lane *lane = ctx;
+
+    if (lane->client != NULL) {
+        client_resume(lane->client);
+    }
+}
+
+/* How much of room the limit lets in now; 0: the lane goes on when its pause is over. */
+static size_t limited(struct lane *lane, size_t room)
+{
+    struct lane_limit *limit = lane->config.crew->limit;
+    struct loop *loop = lane->config.crew->worker->loop;
+    int64_t now_us = plat_now_us();
+    int64_t wait_ms = 0;
+
+    if (limit == NULL || limit->bucket.rate == 0) {
+        return room;
+    }
+    if (lane->granted == 0) {
+        plat_mutex_lock(&limit->mutex);
+        lane->granted = (size_t)bucket_allow(&limit->bucket, LANE_SMALL, now_us);
+        bucket_take(&limit->bucket, lane->granted);
+        wait_ms = lane->granted > 0 ? 0 : bucket_wait_ms(&limit->bucket, now_us) + LANE_PAUSE_MS;
+        plat_mutex_unlock(&limit->mutex);
+    }
+    if (lane->granted == 0) {
+        lane->pause.on_time = on_pause_over;
+        lane->pause.ctx = lane;
+        loop_set_timer(loop, &lane->pause, plat_now_ms() + wait_ms);
+    }
+    return room < lane->granted ? room : lane->granted;
+}
+
 /* The connection is of no more use: everything under way comes back. */
 static void fail(struct lane *lane, int error)
 {
@@ -242,6 +291,7 @@ static void fail(struct lane *lane, int error)
         lane->client = NULL;
     }
     stop_waiting(lane);
+    loop_stop_timer(lane->config.crew->worker->loop, &lane->pause);
     if (lane->filling != NULL) {
         give_slot(lane->config.crew, lane->filling);
         lane->filling = NULL;
@@ -305,8 +355,8 @@ static void *sink(void *ctx, size_t *out_room)
         return NULL;
     }
     lane->filling->job = job;
-    *out_room = lane->filling->size - lane->filling->fill;
-    return lane->filling->bytes + lane->filling->fill;
+    *out_room = limited(lane, lane->filling->size - lane->filling->fill);
+    return *out_room == 0 ? NULL : lane->filling->bytes + lane->filling->fill;
 }
 
 static void on_body(void *ctx, struct str bytes)
@@ -319,6 +369,7 @@ static void on_body(void *ctx, struct str bytes)
         return;
     }
     slot->fill += (uint32_t)bytes.len;
+    job->lane->granted -= bytes.len < job->lane->granted ? bytes.len : job->lane->granted;
     if (slot->fill == slot->size && job->length > slot->size) {
         flush_pair(job->lane, NULL);
         int error = write_part(job->lane, slot);

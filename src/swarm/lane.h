@@ -6,6 +6,7 @@
 #ifndef LANE_H
 #define LANE_H
 
+#include "base/bucket.h"
 #include "run/client.h"
 #include "run/worker.h"
 #include "wire/digest.h"
@@ -15,6 +16,14 @@ enum {
     LANE_BIG = 1024 * 1024, /* a buffer that holds a whole piece of a file up to 2 GiB */
     LANE_SMALL = 64 * 1024  /* when all big ones are in use by other connections */
 };
+
+/* What all lanes together may receive: shared by the crews of all workers. Any thread. */
+struct lane_limit {
+    struct plat_mutex mutex;
+    struct bucket bucket;
+};
+/* rate in bytes/s; 0: no limit. */
+void lane_limit_init(struct lane_limit *limit, uint64_t rate);
 
 /* The part of a worker that lanes share: HTTP clients and buffers. */
 struct lane_crew;
@@ -27,6 +36,8 @@ struct lane_room {
 /* Before the worker starts. 0 or -P2P_EFULL. */
 int lane_crew_init(struct lane_crew **out, struct arena *arena, struct worker *worker,
                    const struct lane_room *room);
+/* All its lanes keep to this limit. Before the worker starts. */
+void lane_crew_limit(struct lane_crew *crew, struct lane_limit *limit);
 /* Adds big buffers. */
 int lane_crew_add(struct lane_crew *crew, struct arena *arena, int big);
 
@@ -83,6 +94,8 @@ struct lane {
     struct lane_job *first, *last; /* waiting for their bytes, in order */
     struct lane_slot *filling,
         *parked; /* parked: a whole piece that waits for a second one to be hashed beside */
+    struct loop_timer pause;   /* until the limit lets more in */
+    size_t granted;            /* bytes that the limit has let in and that have not come yet */
     struct lane *next_waiting; /* for a buffer */
     bool waiting;
 };

@@ -77,6 +77,7 @@ static int carve_crews(struct download *download, struct arena *arena, size_t me
         if (error != 0 || used >= each) {
             return -P2P_EFULL;
         }
+        lane_crew_limit(download->crews[i], &download->limit);
         size_t big = (each - used) / (LANE_BIG + 4096 + 64);
         error = lane_crew_add(download->crews[i], arena,
                               big < BIG_BUFFERS_MAX ? (int)big : BIG_BUFFERS_MAX);
@@ -109,6 +110,7 @@ int transfer_init(struct transfer **out, struct arena *arena, const struct trans
         download->lanes[i].holder = -1;
     }
     download->part.file = download->chains.file = -1;
+    lane_limit_init(&download->limit, config->download_limit);
     hash_random_seed(&download->random, (uint64_t)plat_now_us());
     transfer->tick = (struct loop_timer){.on_time = on_tick, .ctx = transfer};
     size_t used = before - arena_left(arena);

@@ -23,6 +23,7 @@ struct transfer_config {
     int worker_count;
     struct worker *background; /* fsync, rename */
     int connections;           /* most connections to one holder */
+    uint64_t download_limit;   /* bytes/s for all connections together; 0: none */
     uint64_t min_free;         /* bytes that must stay free on the disk */
     struct record_id self;     /* a holder with this id is left out */
     int patience_ms; /* without any holder that can be asked; half-way three times as long. 0: 10 s

@@ -331,6 +331,7 @@ static int start_workers(struct get *get)
         .worker_count = get->worker_count,
         .background = &get->session.background,
         .connections = (int)config_number(&get->session.line->settings, "transfer.connections"),
+        .download_limit = config_number(&get->session.line->settings, "transfer.download_limit"),
         .min_free = config_number(&get->session.line->settings, "share.min_free"),
         .memory = arena_left(&get->session.arena) - GET_MEMORY_REST};
     int error = haul_init(&get->haul, &get->session.arena, &config);

@@ -56,6 +56,7 @@ struct fleet {
 };
 
 static struct fleet fleet;
+static uint64_t fleet_limit; /* bytes/s of the next fleet; 0: none */
 
 static void chain_of(struct fake *fake)
 {
@@ -266,6 +267,7 @@ static void open_fleet(size_t size, const enum manner *manners)
                                      .background = &fleet.background,
                                      .connections = 4,
                                      .patience_ms = 300,
+                                     .download_limit = fleet_limit,
                                      .memory = 12 << 20};
     assert_int_equal(transfer_init(&fleet.transfer, &fleet.arena, &config), 0);
     assert_int_equal(worker_start(&fleet.background), 0);
@@ -466,6 +468,22 @@ static void goes_on_with_a_part(void **state)
     close_fleet();
 }
 
+static void keeps_to_its_limit(void **state)
+{
+    size_t size = 24 * PIECE;
+    (void)state;
+    fleet_limit = size; /* so it takes about a second: the burst comes off */
+    open_fleet(size, (enum manner[HOLDERS_MAX]){HONEST, HONEST});
+    fleet_limit = 0;
+    int64_t begun_ms = plat_now_ms();
+    begin((int64_t)size);
+    until_done();
+    assert_int_equal(fleet.result, 0);
+    assert_true(plat_now_ms() - begun_ms >= 900);
+    assert_file(size);
+    close_fleet();
+}
+
 static void stops_when_told(void **state)
 {
     static const bool keep[] = {true, false};
@@ -493,7 +511,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(downloads_end_right),     cmocka_unit_test(a_wrong_size_is_found_out),
         cmocka_unit_test(a_file_in_the_way_stays), cmocka_unit_test(goes_on_with_a_part),
-        cmocka_unit_test(stops_when_told),
+        cmocka_unit_test(stops_when_told),         cmocka_unit_test(keeps_to_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
