@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "index/reply.h"
 #include "index/source.h"
+#include "platform/plat.h"
 
 enum {
     ASK_TTL_MAX = 16,       /* hops; more than any topology needs */
@@ -134,10 +135,12 @@ static void ask_search_content(struct index_role *role, struct exchange *exchang
     struct buf buf = buf_on(role->scratch, sizeof(role->scratch));
     if (!ask_content(role, exchange, hex, &found.content))
         return;
+    int64_t begun_us = plat_now_us();
     if (!ask_put_offers(role, &asker, &found, &buf)) {
         reply_content(role, exchange, &found.content, limit);
         return;
     }
+    latency_add(&role->searches, plat_now_us() - begun_us);
     ask_log(role, exchange, &found.content, found.count);
     ask_answer(exchange, &buf);
 }

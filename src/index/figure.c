@@ -4,7 +4,10 @@
 #include "index/figure.h"
 
 #include "base/state.h"
+#include "index/changes.h"
+#include "index/mirrors.h"
 #include "index/role.h"
+#include "index/store.h"
 #include "platform/plat.h"
 
 static void figure_open(struct buf *buf, const char *key)
@@ -104,6 +107,26 @@ static void figure_process(struct buf *buf, const struct index_role *role)
     figure_u64(buf, "log_lines_dropped", log_dropped());
 }
 
+/* What others can follow, what is kept, whom it follows, and how quick it is. */
+static void figure_relations(struct buf *buf, const struct index_role *role)
+{
+    figure_open(buf, "feed");
+    json_put_field_text(buf, "id", text_from(role->feed));
+    figure_u64(buf, "n", role->lines.last);
+    figure_u64(buf, "first", role->lines.first);
+    figure_u64(buf, "readers", changes_readers(role));
+    buf_put_char(buf, '}');
+    json_put_key(buf, "snapshot");
+    store_put_stats(role, buf);
+    json_put_key(buf, "mirrors");
+    mirrors_put_stats(role, buf);
+    figure_open(buf, "search");
+    figure_u64(buf, "count", role->searches.count);
+    figure_u64(buf, "p50_us", latency_quantile(&role->searches, 500));
+    figure_u64(buf, "p99_us", latency_quantile(&role->searches, 990));
+    buf_put_char(buf, '}');
+}
+
 void figure_begin(struct exchange *exchange, void *context)
 {
     const struct index_role *role = context;
@@ -118,6 +141,7 @@ void figure_begin(struct exchange *exchange, void *context)
     json_put_field_i64(buf, "lease_ms", role->config.lease_ms);
     figure_catalog(buf, role);
     figure_events(buf, &role->counters);
+    figure_relations(buf, role);
     if (role->config.server)
         figure_server(buf, server_stats(role->config.server));
     figure_process(buf, role);

@@ -6,6 +6,8 @@
 #include "base/addr.h"
 #include "index/follow.h"
 
+#include <stdio.h>
+
 struct mirrors {
     struct follow follow[P2P_INDEXES_MAX];
     int count;
@@ -59,21 +61,19 @@ void mirrors_put_addresses(const struct index_role *role, struct buf *buf,
     }
 }
 
+/* Short: the whole document is to be one line of P2P_LINE_MAX. */
 static void mirrors_put_one(const struct index_role *role, struct buf *buf,
                             const struct follow *follow)
 {
-    const struct role_home *home = &role->homes[follow->number];
-    uint64_t lag = follow->their_n - follow->n;
+    char text[P2P_HOST_MAX + 8];
+    snprintf(text, sizeof(text), "%s:%u", follow->host, (unsigned)follow->port);
     buf_put_char(buf, '{');
-    json_put_field_text(buf, "host", text_from(follow->host));
-    json_put_field_i64(buf, "port", follow->port);
+    json_put_field_text(buf, "at", text_from(text));
     json_put_field_text(buf, "state", text_from(follow_state_text(follow)));
     if (follow->ever) {
-        json_put_field_hex(buf, "id", home->id.bytes, sizeof(home->id.bytes));
-        json_put_field_i64(buf, "heard_ms", loop_now_ms(role->config.loop) - home->heard_ms);
-        json_put_field_i64(buf, "n", (int64_t)follow->n);
-        json_put_field_i64(buf, "lag", (int64_t)lag);
-        json_put_field_i64(buf, "fetched", follow->fetched);
+        json_put_field_i64(buf, "heard_ms",
+                           loop_now_ms(role->config.loop) - role->homes[follow->number].heard_ms);
+        json_put_field_i64(buf, "lag", (int64_t)(follow->their_n - follow->n));
     }
     buf_put_char(buf, '}');
 }

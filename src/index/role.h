@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "catalog/feed.h"
 #include "index/index.h"
+#include "index/latency.h"
 #include "index/rank.h"
 #include "index/reach.h"
 #include "run/deadline.h"
@@ -68,6 +69,7 @@ struct index_role {
     bool loading; /* the directory is being read from disk: nodes must wait */
     struct log_gate gates[ROLE_GATES], lookup_gate;
     struct role_counters counters;
+    struct latency searches;                      /* until the results were found */
     struct rank_holder holders[ROLE_HOLDERS_MAX]; /* of the look-up that is being answered */
     char scratch[ROLE_SCRATCH];
 };

@@ -14,7 +14,7 @@
 enum kind { SHOW_COUNT, SHOW_SIZE, SHOW_TIME, SHOW_TEXT, SHOW_YES };
 
 static const struct field {
-    const char *key, *label;
+    const char *key, *label; /* key: with the objects around it, "feed.n" */
     enum kind kind;
 } fields[] = {
     {"name", "name", SHOW_TEXT},
@@ -32,6 +32,18 @@ static const struct field {
     {"uploads", "uploads now", SHOW_COUNT},
     {"uploaded", "uploaded", SHOW_SIZE},
     {"searches", "searches", SHOW_COUNT},
+    {"search.p50_us", "search p50 us", SHOW_COUNT},
+    {"search.p99_us", "search p99 us", SHOW_COUNT},
+    {"tables.offers.used", "offers in use", SHOW_COUNT},
+    {"tables.offers.peak", "offers at most", SHOW_COUNT},
+    {"tables.offers.size", "offers fit", SHOW_COUNT},
+    {"tables.nodes.used", "nodes in use", SHOW_COUNT},
+    {"tables.nodes.size", "nodes fit", SHOW_COUNT},
+    {"feed.n", "feed number", SHOW_COUNT},
+    {"feed.readers", "feed readers", SHOW_COUNT},
+    {"snapshot.age_ms", "snapshot age", SHOW_TIME},
+    {"snapshot.bytes", "snapshot", SHOW_SIZE},
+    {"snapshot.error", "snapshot fault", SHOW_TEXT},
     {"refused", "refused", SHOW_COUNT},
     {"rss_bytes", "memory in use", SHOW_SIZE},
     {"memory_bytes", "memory budget", SHOW_SIZE},
@@ -81,6 +93,53 @@ static bool put_value(struct buf *buf, struct json_reader *reader, const struct 
     return true;
 }
 
+/* The object that has the field, and the field's own name there. */
+static const struct json_value *inside(const struct json_value *stats, struct field *field)
+{
+    const char *dot;
+    char name[32];
+
+    while (stats != NULL && (dot = strchr(field->key, '.')) != NULL) {
+        snprintf(name, sizeof name, "%.*s", (int)(dot - field->key), field->key);
+        stats = json_get_object(stats, name);
+        field->key = dot + 1;
+    }
+    return stats;
+}
+
+static void put_line(const char *label, const struct buf *value)
+{
+    bool table = plat_is_terminal(1);
+
+    printf(table ? "%-14s %.*s\n" : "%s\t%.*s\n", label, (int)value->len, value->ptr);
+}
+
+/* "10.0.0.6:7750 in step, 3 behind" */
+static void show_mirrors(struct json_reader *reader, const struct json_value *stats)
+{
+    size_t count = 0;
+    const struct json_value *mirrors = json_get_array(stats, "mirrors", &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct json_value *mirror = json_item(mirrors, i);
+        struct str at, state;
+        int64_t lag = 0;
+        char text[256];
+        struct buf buf = buf_on(text, sizeof text);
+        if (json_get_text(reader, mirror, "at", &at) != 0 ||
+            json_get_text(reader, mirror, "state", &state) != 0) {
+            continue;
+        }
+        buf_put_shown(&buf, at);
+        buf_put_char(&buf, ' ');
+        buf_put_shown(&buf, state);
+        if (json_get_int(reader, mirror, "lag", (struct json_range){0, P2P_FILE_MAX}, &lag) == 0) {
+            buf_printf(&buf, ", %lld behind", (long long)lag);
+        }
+        put_line("mirror", &buf);
+    }
+}
+
 static void show(struct status *status, struct str line)
 {
     struct json_reader *reader = &status->session.json;
@@ -94,11 +153,15 @@ static void show(struct status *status, struct str line)
     for (size_t i = 0; stats != NULL && i < sizeof fields / sizeof fields[0]; i++) {
         char text[256];
         struct buf buf = buf_on(text, sizeof text);
-        if (put_value(&buf, reader, stats, &fields[i])) {
-            bool table = plat_is_terminal(1);
-            printf(table ? "%-14s %.*s\n" : "%s\t%.*s\n", fields[i].label, (int)buf.len, buf.ptr);
+        struct field field = fields[i];
+        const struct json_value *object = inside(stats, &field);
+        if (object != NULL && put_value(&buf, reader, object, &field)) {
+            put_line(field.label, &buf);
             status->shown = true;
         }
+    }
+    if (stats != NULL) {
+        show_mirrors(reader, stats);
     }
 }
 
