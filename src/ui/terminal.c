@@ -136,6 +136,13 @@ static bool read_keys(struct terminal *terminal)
     return got > 0 || got == -P2P_EAGAIN || (plat_is_terminal(0) && !plat_is_foreground(0));
 }
 
+/* There is something to read. A terminal that was taken away is always readable, and nobody's
+ * foreground. */
+static bool is_gone(struct terminal *terminal)
+{
+    return plat_is_foreground(0) ? !read_keys(terminal) : !plat_is_terminal(0);
+}
+
 /* Shows the line, or waits until the terminal is ours again. False: it is gone. */
 static bool prepare(struct terminal *terminal, int wake_fd)
 {
@@ -174,7 +181,7 @@ enum terminal_result terminal_read(struct terminal *terminal, int wake_fd)
             break;
         }
         ready = plat_terminal_wait(0, wake_fd, atomic_load(&terminal->torn) ? AGAIN_MS : -1);
-        if ((ready & PLAT_FIRST) != 0 && plat_is_foreground(0) && !read_keys(terminal)) {
+        if ((ready & PLAT_FIRST) != 0 && is_gone(terminal)) {
             result = TERMINAL_LEAVE;
             break;
         }
