@@ -19,7 +19,8 @@ from chains import sha256
 from fleet import ROOT, free_port, program, put, run_prefix, wait_until
 from wire import Member, offer
 
-COMMANDS = ["index", "peer", "both", "list", "search", "get", "who", "status", "help", "version"]
+COMMANDS = ["index", "peer", "both", "list", "search", "get", "who", "status"]
+COMMANDS += ["refresh", "shell", "doctor", "help", "version"]
 FILES = {"a.txt": b"alpha", "sub/b.bin": bytes(70000), "same.txt": b"alpha"}
 
 

@@ -263,6 +263,37 @@ static void test_errors(void **state)
     assert_string_equal(log_error(-P2P_ENOSPC), "the disk is full");
 }
 
+struct divert {
+    char text[256];
+    int64_t answer; /* instead of the length, unless 0 */
+};
+
+static int64_t divert_write(void *ctx, struct str line)
+{
+    struct divert *divert = ctx;
+    snprintf(divert->text, sizeof(divert->text), "%.*s", (int)line.len, line.ptr);
+    return divert->answer ? divert->answer : (int64_t)line.len;
+}
+
+static void test_divert(void **state)
+{
+    struct divert divert = {"", 0};
+    const struct log_sink sink = {divert_write, &divert};
+    (void)state;
+    open_pipe(LOG_INFO);
+    log_divert(&sink);
+    log_line(LOG_INFO, "index", "elsewhere");
+    assert_string_equal(behind_time(divert.text), "info  index: elsewhere\n");
+    uint64_t before = log_dropped();
+    divert.answer = -P2P_EAGAIN;
+    log_line(LOG_INFO, "index", "not taken");
+    assert_int_equal(log_dropped(), before + 1);
+    log_divert(NULL);
+    assert_string_equal(arrived(), "");
+    log_line(LOG_INFO, "index", "here again");
+    assert_non_null(strstr(arrived(), "info  index: here again\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_stopped_terminal),
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_divert),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_errors),
     };

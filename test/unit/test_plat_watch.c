@@ -259,6 +259,20 @@ static void lost_events_are_told(void **state)
     quiet(place);
 }
 
+static void limits_are_told(void **state)
+{
+    const struct place *place = *state;
+    struct plat_watch_limits limits;
+
+    if (place->id < 0) {
+        assert_int_equal(plat_watch_limits(&limits), -P2P_ENOTSUP);
+        return;
+    }
+    assert_int_equal(plat_watch_limits(&limits), 0);
+    assert_true(limits.folders > 0);
+    assert_true(limits.watches > 0);
+}
+
 #define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, place_make, place_remove)
 
 int main(void)
@@ -273,6 +287,7 @@ int main(void)
         IN_PLACE(a_removed_watch_says_no_more),
         IN_PLACE(only_folders_are_watched),
         IN_PLACE(lost_events_are_told),
+        IN_PLACE(limits_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
