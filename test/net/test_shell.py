@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The prompt: plain lines from a pipe, line editing on a terminal, beside a role and alone."""
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
+import termios
 import threading
 from pathlib import Path
 
@@ -468,3 +470,30 @@ def test_a_prompt_that_goes_to_the_background(fleet):
     board.type("\x04")
     board.wait(r"^left 0")
     board.ended()
+
+
+def test_a_terminal_that_is_taken_away(fleet):
+    """Nobody says so by a signal (it is ignored here, as nohup does): the prompt ends, and the role with it."""
+    from fleet import program
+
+    share = fleet.share("own", {"a.txt": b"a"})
+    ours, theirs = os.openpty()
+
+    def become_its_own():
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    process = subprocess.Popen(
+        [*program().split(), "both", str(share), "-l", "127.0.0.1:0", "-s", str(fleet.folder("s"))],
+        stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=become_its_own)
+    os.close(theirs)
+    shown = b""
+    while b"p2p>" not in shown:
+        shown += os.read(ours, 4096)
+    os.close(ours)
+    try:
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
