@@ -17,7 +17,7 @@
 enum {
     MEMBER_GRAIN_MS = 100, /* leases end late by this at most */
     MEMBER_RETRY_MS = 100, /* a process that ends may close its connections before its port */
-    MEMBER_RETRIES = 3
+    MEMBER_RETRIES = 20    /* so for two seconds: on a busy board dying takes its time */
 };
 
 /* A connection's ticket: which member it belongs to. */
