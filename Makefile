@@ -378,12 +378,13 @@ browser: all
 net-posix: posix
 	@$(call pytest,test/net,$(BUILD)/native-posix/p2p,not long and not watch)
 
+# Sanitizers slow the program down and take memory of their own: P2P_SLOW is a factor on deadlines.
 net-asan: asan
-	@$(call pytest,test/net,$(BUILD)/asan/p2p,not long)
+	@P2P_SLOW=3 $(call pytest,test/net,$(BUILD)/asan/p2p,not long)
 
 net-tsan: FLAVOUR := tsan
 net-tsan: tsan
-	@$(TSAN_RUN) $(call pytest,test/net,$(BUILD)/tsan/p2p,not long)
+	@P2P_SLOW=3 $(TSAN_RUN) $(call pytest,test/net,$(BUILD)/tsan/p2p,not long)
 
 net-long: all
 	@$(call pytest,test/net,$(NATIVE),long)
