@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes of the catalog become lines once; a reader's connection copies them from the ring when
- * its socket takes them. A reader is in one of three places: in rest (it has all), due (it is to be
- * woken, a few dozens a slice, so that thousands of readers do not stop the loop), or on its way
- * (its socket has the word). One whose place has left the ring is cut off. Readers of one node's
- * changes rest beside their node's hash and are passed over by all other lines. Loop thread. */
+ * its socket takes them. A reader is in one of three lists: in rest (it has all), due (it is to be
+ * woken, a few dozens a slice, so that thousands of readers do not stop the loop), or behind (its
+ * socket has the word). One whose place has left the ring is cut off. Readers of one node's changes
+ * rest beside their node's hash and are passed over by all other lines. Loop thread. */
 #include "index/changes.h"
 
 #include "base/addr.h"
@@ -37,10 +37,11 @@ struct reader {
 struct changes {
     struct index_role *role;
     struct pool readers;
-    struct changes_list rest, due, only[CHANGES_BUCKETS];
+    struct changes_list rest, due, behind, only[CHANGES_BUCKETS];
+    uint64_t check_n;  /* when the ring begins there, those behind are looked through */
     uint32_t filtered; /* how many read one node's changes */
     struct loop_task task;
-    bool mute;
+    bool mute, missed; /* missed: something that the feed does not have */
 };
 
 /* ---- lists ---- */
@@ -104,6 +105,7 @@ int changes_init(struct index_role *role, struct arena *arena)
     changes->task.ctx = changes;
     list_init(&changes->rest);
     list_init(&changes->due);
+    list_init(&changes->behind);
     for (int i = 0; i < CHANGES_BUCKETS; i++)
         list_init(&changes->only[i]);
     int error =
@@ -146,7 +148,7 @@ static bool changes_step(void *context)
     struct changes *changes = context;
     for (int i = 0; i < CHANGES_WAKES && changes->due.next != &changes->due; i++) {
         struct reader *reader = (struct reader *)(void *)changes->due.next;
-        list_remove(&reader->list);
+        list_add(&changes->behind, &reader->list);
         exchange_wake(reader->exchange);
     }
     return changes->due.next != &changes->due;
@@ -172,8 +174,23 @@ static void changes_wake_only(struct changes *changes, const struct record_id *n
     }
 }
 
+/* Their sockets take nothing, and the ring has passed them. Looked for now and then. */
+static void changes_cut(struct changes *changes)
+{
+    const struct feed *lines = &changes->role->lines;
+    struct changes_list *at = changes->behind.next;
+    for (; at != &changes->behind; at = at->next) {
+        struct reader *reader = (struct reader *)(void *)at;
+        if (reader->place.n < lines->first)
+            exchange_cut(reader->exchange);
+    }
+    changes->check_n = lines->first + (lines->last - lines->first) / 4 + 1;
+}
+
 static void changes_told(struct changes *changes, const struct record_id *node)
 {
+    if (changes->role->lines.first > changes->check_n)
+        changes_cut(changes);
     list_splice(&changes->due, &changes->rest);
     if (changes->filtered > 0)
         changes_wake_only(changes, node);
@@ -183,7 +200,7 @@ static void changes_told(struct changes *changes, const struct record_id *node)
 void changes_mute(struct index_role *role, bool mute)
 {
     struct changes *changes = role->changes;
-    if (changes->mute && !mute) {
+    if (changes->mute && !mute && changes->missed) {
         feed_cut(&role->lines);
         list_splice(&changes->due, &changes->rest);
         for (int i = 0; i < CHANGES_BUCKETS; i++)
@@ -191,6 +208,7 @@ void changes_mute(struct index_role *role, bool mute)
         changes_wake(changes);
     }
     changes->mute = mute;
+    changes->missed = false;
 }
 
 /* ---- lines ---- */
@@ -276,7 +294,11 @@ static void changes_on(void *context, const struct catalog_change *change)
                         .epoch = change->epoch,
                         .seq = change->seq};
     struct feed_line line = {.node = change->node->id};
-    if (role->changes->mute || !changes_fill(role, change, &told))
+    if (role->changes->mute) {
+        role->changes->missed = true;
+        return;
+    }
+    if (!changes_fill(role, change, &told))
         return;
     bool offer = told.op == TOLD_PUT || told.op == TOLD_DEL;
     struct buf buf = buf_on(feed_room(&role->lines), FEED_LINE_MAX);
@@ -385,6 +407,7 @@ static void changes_open(struct exchange *exchange, struct index_role *role,
     struct reader *reader = pool_at(&changes->readers, slot);
     *reader = *wanted;
     reader->exchange = exchange;
+    list_add(&changes->behind, &reader->list);
     changes->filtered += reader->filtered;
     exchange->user = reader;
 }
