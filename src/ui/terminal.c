@@ -48,11 +48,12 @@ static int64_t write_log(void *ctx, struct str line)
         before = buf.len;
     }
     buf_put(&buf, line);
-    if (terminal->shown) {
+    bool is_shown = terminal->shown && before > 0;
+    if (is_shown) {
         buf_put_bytes(&buf, terminal->row, terminal->row_len);
     }
     int64_t taken = plat_console_write(terminal->out, buf.ptr, buf.len);
-    if (terminal->shown && taken < (int64_t)buf.len) {
+    if (is_shown && taken < (int64_t)buf.len) {
         atomic_store(&terminal->torn, true);
     }
     plat_mutex_unlock(&terminal->lock);
@@ -136,30 +137,29 @@ static bool read_keys(struct terminal *terminal)
     return got > 0 || got == -P2P_EAGAIN || (plat_is_terminal(0) && !plat_is_foreground(0));
 }
 
-/* There is something to read. A terminal that was taken away is always readable, and nobody's
- * foreground. */
-static bool is_gone(struct terminal *terminal)
-{
-    return plat_is_foreground(0) ? !read_keys(terminal) : !plat_is_terminal(0);
-}
-
-/* Shows the line, or waits until the terminal is ours again. False: it is gone. */
-static bool prepare(struct terminal *terminal, int wake_fd)
+/* Shows the line and waits for keys or wake_fd; *out_ready as plat_terminal_wait. Keys are read
+ * when the terminal is raw only: before that a Ctrl-D means something else to it. In the background
+ * they are for others, and not worth to be woken for again and again; a terminal that was taken
+ * away is always readable, and nobody's foreground. False: it is gone. */
+static bool wait_keys(struct terminal *terminal, int wake_fd, int *out_ready)
 {
     int error = plat_terminal_raw(0);
 
     if (error == 0) {
         show(terminal);
-        return true;
+        *out_ready = plat_terminal_wait(0, wake_fd, atomic_load(&terminal->torn) ? AGAIN_MS : -1);
+        return (*out_ready & PLAT_FIRST) == 0 || read_keys(terminal);
     }
     leave_row(terminal, "");
-    /* Keys are for whoever is in the foreground, and are not worth to be woken for again and again.
-     */
-    if (error == -P2P_EAGAIN && plat_terminal_wait(0, wake_fd, -1) == PLAT_FIRST &&
-        !plat_is_foreground(0)) {
-        plat_terminal_wait(-1, wake_fd, AWAY_MS);
+    if (error != -P2P_EAGAIN) {
+        return false;
     }
-    return error == -P2P_EAGAIN;
+    *out_ready = plat_terminal_wait(0, wake_fd, -1);
+    if (*out_ready == PLAT_FIRST && !plat_is_foreground(0)) {
+        *out_ready = plat_terminal_wait(-1, wake_fd, AWAY_MS);
+        return plat_is_terminal(0);
+    }
+    return true;
 }
 
 enum terminal_result terminal_read(struct terminal *terminal, int wake_fd)
@@ -176,12 +176,7 @@ enum terminal_result terminal_read(struct terminal *terminal, int wake_fd)
         if (result != TERMINAL_WOKEN) {
             break;
         }
-        if (!prepare(terminal, wake_fd)) {
-            result = TERMINAL_LEAVE;
-            break;
-        }
-        ready = plat_terminal_wait(0, wake_fd, atomic_load(&terminal->torn) ? AGAIN_MS : -1);
-        if ((ready & PLAT_FIRST) != 0 && is_gone(terminal)) {
+        if (!wait_keys(terminal, wake_fd, &ready)) {
             result = TERMINAL_LEAVE;
             break;
         }
