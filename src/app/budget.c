@@ -10,7 +10,7 @@ enum {
     BUFFERS_MIN = 16,
     BUFFERS_MAX = 4096,
     INDEX_CLIENTS = 64, /* connecting back to nodes, and two for each mirror */
-    PEER_CLIENTS = 8,   /* membership, leaving, the next index */
+    PEER_CLIENTS = 20,  /* membership, leaving, the next index; holders that are asked */
     LOOP_TIMERS = 256,
     BOTH_PEER = 3, /* in role both a third is the peer's: its own files; the rest is everybody's */
     PEER_LEAST = 3 * 1024 * 1024, /* its upload buffers alone take most of that */

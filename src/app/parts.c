@@ -121,7 +121,7 @@ static int open_workers(struct app *app)
     while (error == 0 && app->transfer_count < cpus && app->transfer_count < P2P_WORKERS_MAX) {
         error =
             worker_init(&app->transfers[app->transfer_count], &app->arena,
-                        PEER_WORKER_CONNECTIONS + WORKER_FDS, PEER_WORKER_TIMERS + WORKER_TIMERS);
+                        PEER_WORKER_FDS + WORKER_FDS, PEER_WORKER_TIMERS + WORKER_TIMERS);
         app->transfer_count += error == 0;
     }
     while (error == 0 && app->background_count < cpus && app->background_count < PARTS_BACKGROUND) {
@@ -203,6 +203,7 @@ static int open_peer(struct app *app, size_t bytes)
         .identity = &app->identity,
         .loop = app->loop,
         .server = app->server,
+        .pool = app->pool,
         .directory = app->directory,
         .transfers = app->transfers,
         .transfer_count = app->transfer_count,

@@ -171,6 +171,7 @@ int merge_add(struct merge *merge, const struct record_result *result)
         entry->mtime = result->offer.mtime;
         entry->executable = result->offer.executable;
         entry->origin = result->node;
+        entry->owner = result->offer.copy ? result->offer.origin : result->node;
     }
     entry->holders += result->holders > 0 ? result->holders : 1;
     return 0;

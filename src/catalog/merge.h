@@ -19,6 +19,7 @@ struct merge_entry {
     uint32_t holders;        /* distinct nodes */
     struct str path;         /* in the merge's memory */
     struct record_id origin; /* the node of that newest offer */
+    struct record_id owner;  /* whose file it is: that node, or whose copy it has */
 };
 
 /* Room for entries lines and about 64 bytes of path for each. 0 or -P2P_EFULL. */

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "peer/listing.h"
 #include "peer/membership.h"
+#include "peer/order.h"
 #include "peer/share.h"
 #include "peer/upload.h"
 #include "platform/plat.h"
@@ -25,6 +26,7 @@ struct peer {
     struct membership *membership;
     struct upload *upload;
     struct listing *listing; /* NULL in role both */
+    struct order *order;     /* NULL: too little memory */
     int64_t started_ms;
     struct loop_timer join_timer;
     bool joining; /* the membership has begun */
@@ -120,6 +122,7 @@ void peer_put_stats(struct peer *peer, struct buf *buf)
     put_counts(peer, buf);
     json_put_field_bool(buf, "joined", membership_is_joined(peer->membership));
     json_put_field_bool(buf, "telling", membership_is_telling(peer->membership));
+    json_put_field_i64(buf, "fetching", peer->order ? order_open_files(peer->order) : 0);
 }
 
 static void put_node(struct peer *peer, struct buf *buf)
@@ -217,7 +220,7 @@ static size_t reserved(const struct peer_config *config)
     size_t each =
         server_size(PEER_WORKER_CONNECTIONS, UPLOAD_BUFFERS) + upload_size(PEER_WORKER_CONNECTIONS);
     return (size_t)config->transfer_count * each + sizeof(struct peer) + PEER_SLACK +
-           listing_size() + membership_size();
+           listing_size() + membership_size() + order_size(config->memory);
 }
 
 static int share_make(struct peer *peer, struct arena *arena)
@@ -238,6 +241,22 @@ static int share_make(struct peer *peer, struct arena *arena)
     return share_init(&peer->share, arena, &share, config->memory - others);
 }
 
+static int order_make(struct peer *peer, struct arena *arena)
+{
+    struct order_config config = {.loop = peer->config.loop,
+                                  .server = peer->config.server,
+                                  .pool = peer->config.pool,
+                                  .directory = peer->config.directory,
+                                  .workers = peer->config.transfers,
+                                  .worker_count = peer->config.transfer_count,
+                                  .background =
+                                      &peer->config.background[peer->config.background_count - 1],
+                                  .share = peer->share,
+                                  .identity = peer->config.identity,
+                                  .settings = peer->config.settings};
+    return order_size(peer->config.memory) == 0 ? 0 : order_init(&peer->order, arena, &config);
+}
+
 int peer_init(struct peer **out, struct arena *arena, const struct peer_config *config)
 {
     struct peer *peer = arena_carve(arena, sizeof *peer, 64);
@@ -253,6 +272,8 @@ int peer_init(struct peer **out, struct arena *arena, const struct peer_config *
         result = membership_make(peer, arena);
     if (result == 0)
         result = alone_make(peer, arena);
+    if (result == 0)
+        result = order_make(peer, arena);
     *out = result < 0 ? NULL : peer;
     return result;
 }
@@ -280,6 +301,8 @@ void peer_leave(struct peer *peer, void (*left)(void *ctx), void *ctx)
     peer->joining = true;
     loop_stop_timer(peer->config.loop, &peer->join_timer);
     membership_leave(peer->membership, left, ctx);
+    if (peer->order)
+        order_leave(peer->order);
 }
 
 void peer_close(struct peer *peer)
@@ -289,5 +312,7 @@ void peer_close(struct peer *peer)
     if (peer->listing)
         listing_close(peer->listing);
     upload_close(peer->upload);
+    if (peer->order)
+        order_close(peer->order);
     share_close(peer->share);
 }

@@ -14,8 +14,9 @@
 enum {
     PEER_LOOP_FDS = 1, /* of the watch; its client connection is the pool's */
     PEER_LOOP_TIMERS = 8,
-    PEER_WORKER_CONNECTIONS = 64, /* of each upload worker's server: as many descriptors */
-    PEER_WORKER_TIMERS = 4
+    PEER_WORKER_CONNECTIONS = 64,                   /* of each upload worker's server */
+    PEER_WORKER_FDS = PEER_WORKER_CONNECTIONS + 16, /* and what is fetched */
+    PEER_WORKER_TIMERS = 5
 };
 
 struct peer;
@@ -24,7 +25,8 @@ struct peer_config {
     const struct config *settings; /* read at init and at peer_reload only */
     struct identity *identity;
     struct loop *loop;
-    struct server *server; /* the node's own, on the loop; peer_init adds its routes */
+    struct server *server;    /* the node's own, on the loop; peer_init adds its routes */
+    struct client_pool *pool; /* of the loop; for what is fetched */
     struct directory *directory;
     struct worker *transfers; /* upload workers, not started yet: peer_init carves their servers */
     int transfer_count;

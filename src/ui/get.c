@@ -10,6 +10,7 @@
 #include "platform/plat.h"
 #include "swarm/haul.h"
 #include "ui/aim.h"
+#include "ui/local.h"
 #include "ui/outcome.h"
 #include "ui/pick.h"
 #include "ui/progress.h"
@@ -26,20 +27,27 @@ enum {
     GET_MEMORY_REST = 256 * 1024 /* of the arena, beside the transfer */
 };
 
-enum get_stage { GET_PICKING, GET_HASHING, GET_FETCHING, GET_OVER };
+enum get_stage { GET_PICKING, GET_HASHING, GET_ORDERING, GET_FETCHING, GET_OVER };
+
+/* What the network calls a file, and whose it is. */
+struct get_name {
+    struct str path;
+    struct record_id owner;
+};
 
 struct get {
     struct session session;
     enum get_stage stage;
     struct pick pick;
     struct unhashed unhashed;
+    struct local local;
     struct haul *haul;
     struct worker workers[P2P_WORKERS_MAX];
     int worker_count;
     struct aim aim;
     struct outcome outcome;
     struct wanted *files; /* of this portion */
-    struct str *paths;    /* their names in the network */
+    struct get_name *names;
     uint32_t count;
     struct loop_timer tick;
     struct loop_post step;            /* to the next WHAT */
@@ -114,7 +122,7 @@ static void add_file(struct get *get, const struct merge_entry *entry, uint32_t 
     const struct pick_holders *holders = &get->pick.holders[number];
     struct wanted *file = &get->files[get->count];
 
-    get->paths[get->count++] = entry->path;
+    get->names[get->count++] = (struct get_name){entry->path, entry->owner};
     *file = (struct wanted){.content = entry->content,
                             .size = entry->size,
                             .mtime = entry->mtime,
@@ -161,7 +169,7 @@ static struct str path_of(void *ctx, const struct wanted *file)
 {
     const struct get *get = ctx;
 
-    return get->paths[file - get->files];
+    return get->names[file - get->files].path;
 }
 
 static void on_picked(void *ctx, int status, bool more)
@@ -251,9 +259,8 @@ static void on_fetched(void *ctx, int synced)
     }
 }
 
-static void on_hashed(void *ctx)
+static void fetch(struct get *get)
 {
-    struct get *get = ctx;
     struct haul_want want = {.root = get->aim.root,
                              .replace = get->session.line->force,
                              .files = get->files,
@@ -263,6 +270,80 @@ static void on_hashed(void *ctx)
                              .on_file = on_file,
                              .done = on_fetched,
                              .ctx = get};
+
+    get->stage = GET_FETCHING;
+    haul_start(get->haul, &want);
+}
+
+/* --- as the work of this machine's node ---------------------------------------------------- */
+
+static void describe(void *ctx, const struct wanted *file, struct record_offer *out)
+{
+    const struct get *get = ctx;
+    const struct get_name *more = &get->names[file - get->files];
+
+    *out = (struct record_offer){.path = more->path,
+                                 .size = file->size,
+                                 .mtime = file->mtime,
+                                 .executable = file->executable,
+                                 .hashed = true,
+                                 .content = file->content,
+                                 .origin = more->owner};
+}
+
+static void on_answer(void *ctx, const struct local_answer *answer)
+{
+    struct get *get = ctx;
+    const struct wanted *file = answer->file;
+    struct str path = path_of(get, file);
+    struct outcome_file here = {.file = file, .shown = answer->path, .progress = answer->transfer};
+
+    if (file->result != 0) {
+        char name[P2P_PATH_MAX + 1];
+        text_copy(path, name, sizeof name);
+        outcome_failed(&get->outcome, answer->path != NULL ? answer->path : name,
+                       file->reason != NULL ? file->reason : log_error(file->result),
+                       outcome_status(file->result));
+        return;
+    }
+    if (answer->here && !get->session.line->quiet) {
+        session_say("%.*s: already here, as %s", (int)path.len, path.ptr, answer->path);
+    }
+    outcome_here(&get->outcome, &here);
+}
+
+/* refused: the node cannot, so the command does it itself. */
+static void on_ordered(void *ctx, bool refused)
+{
+    struct get *get = ctx;
+
+    if (refused) {
+        fetch(get);
+    } else {
+        step(get);
+    }
+}
+
+static void order(struct get *get)
+{
+    struct local *local = &get->local;
+
+    local->session = &get->session;
+    local->force = get->session.line->force;
+    local->files = get->files;
+    local->count = get->count;
+    local->sources = get->pick.sources;
+    local->describe = describe;
+    local->on_file = on_answer;
+    local->done = on_ordered;
+    local->ctx = get;
+    get->stage = GET_ORDERING;
+    local_begin(local);
+}
+
+static void on_hashed(void *ctx)
+{
+    struct get *get = ctx;
 
     if (get->session.interrupted) {
         return;
@@ -276,8 +357,11 @@ static void on_hashed(void *ctx)
             on_file(get, file, NULL);
         }
     }
-    get->stage = GET_FETCHING;
-    haul_start(get->haul, &want);
+    if (get->session.line->output == NULL && local_is_there(&get->session)) {
+        order(get);
+    } else {
+        fetch(get);
+    }
 }
 
 /* --- the command --------------------------------------------------------------------------- */
@@ -294,6 +378,11 @@ static void on_interrupt(void *ctx)
         break;
     case GET_HASHING:
         unhashed_stop(&get->unhashed);
+        end(get);
+        break;
+    case GET_ORDERING:
+        local_stop(&get->local);
+        session_say("interrupted; the node of this machine stops, too");
         end(get);
         break;
     case GET_FETCHING:
@@ -349,8 +438,8 @@ static int set_up(struct get *get)
     int error = pick_init(&get->pick, arena);
 
     get->files = arena_carve(arena, PICK_FILES * sizeof *get->files, 8);
-    get->paths = arena_carve(arena, PICK_FILES * sizeof *get->paths, 8);
-    if (error != 0 || get->files == NULL || get->paths == NULL) {
+    get->names = arena_carve(arena, PICK_FILES * sizeof *get->names, 8);
+    if (error != 0 || get->files == NULL || get->names == NULL) {
         return -P2P_EFULL;
     }
     get->worker_count = cpus < P2P_WORKERS_MAX ? cpus : P2P_WORKERS_MAX;

@@ -169,8 +169,8 @@ static void test_divide(void **state)
         {RECORD_ROLE_INDEX, 64 << 20, 0, 4096, 512, 64},
         {RECORD_ROLE_INDEX, 8 << 20, 0, 512, 64, 64},
         {RECORD_ROLE_INDEX, 4 << 20, 0, 256, 32, 64},
-        {RECORD_ROLE_PEER, 24 << 20, 8, 1536, 192, 8},
-        {RECORD_ROLE_BOTH, 64 << 20, 8, 4096, 512, 72},
+        {RECORD_ROLE_PEER, 24 << 20, 8, 1536, 192, 20},
+        {RECORD_ROLE_BOTH, 64 << 20, 8, 4096, 512, 84},
         {RECORD_ROLE_INDEX, (size_t)1 << 30, 0, 16384, 4096, 64},
         {RECORD_ROLE_INDEX, 1, 0, BUDGET_CONNECTIONS_MIN, 16, 64},
     };
