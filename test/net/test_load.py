@@ -161,7 +161,7 @@ def test_five_hundred_idle_connections(fleet):
         peer = fleet.peer(index, {"a.txt": b"alpha"})
         index.wait_file("a.txt", sha256(b"alpha"))
         assert peer.get("/v1/stats").status == 200
-        assert index.rss_kib() - before < 2048, "an idle connection holds no buffer"
+        assert index.rss_kib() - before < 2048 * SLOW, "an idle connection holds no buffer"
     finally:
         for link in links:
             link.close()
