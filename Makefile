@@ -50,7 +50,7 @@ TWINS_posix := poll_poll watch_scan send_posix path_posix sandbox_posix
 PLATFORM_SRC := $(if $(filter lint,$(FLAVOUR)),$(wildcard platform/*.c),$(filter-out $(TWIN_FAMILIES:%=platform/%_%.c),$(wildcard platform/*.c)) \
     $(wildcard $(TWINS_$(PLATFORM):%=platform/%.c)))
 LIB_SRC := $(sort $(PLATFORM_SRC) $(wildcard src/*/*.c))
-HOT_SRC := $(wildcard platform/sha256_*.c src/wire/digest*.c src/run/*.c src/catalog/*.c)
+HOT_SRC := $(wildcard platform/sha256_*.c src/wire/digest*.c $(TARGET_HOT))
 WEB_SRC := $(if $(wildcard src/ui/web.h),$(sort $(wildcard web/*.*)))
 
 # --- flavours --------------------------------------------------------------------------------------------------------

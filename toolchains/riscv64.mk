@@ -6,3 +6,4 @@ TARGET_ARCH_FLAGS := -march=rv64gc
 TARGET_DEBIAN_ARCH := riscv64
 # The packages' debug information has relocations that linkers before binutils 2.41 die of.
 TARGET_DEPS_STRIP := riscv64-linux-gnu-strip -g
+TARGET_HOT := src/run/*.c src/catalog/*.c
