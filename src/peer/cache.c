@@ -178,11 +178,7 @@ static int64_t load_all(const struct cache *cache, int64_t size, const struct ca
 static int file_begin(int fd)
 {
     int result = plat_truncate(fd, 0);
-    if (result == 0)
-        result = plat_pwrite(fd, CACHE_MAGIC, CACHE_MAGIC_SIZE, 0);
-    if (result == 0)
-        state_count_written(CACHE_MAGIC_SIZE);
-    return result;
+    return result < 0 ? result : plat_pwrite(fd, CACHE_MAGIC, CACHE_MAGIC_SIZE, 0);
 }
 
 static bool file_is_ours(int fd, int64_t *out_size)
@@ -232,6 +228,7 @@ int cache_open(struct cache *cache, const struct cache_open *how)
             result = plat_truncate(fd, good);
     } else if (fd >= 0) {
         result = file_begin(fd);
+        state_count_written(CACHE_MAGIC_SIZE);
     } else {
         result = fd;
     }
@@ -420,13 +417,12 @@ bool cache_is_wasteful(const struct cache *cache)
 int cache_move_begin(struct cache_move *move, struct cache *cache)
 {
     *move = (struct cache_move){.cache = cache, .end = CACHE_MAGIC_SIZE / CACHE_UNIT};
+    unsigned modes = PLAT_READ | PLAT_WRITE | PLAT_CREATE | PLAT_TRUNCATE | PLAT_PRIVATE;
     move->fd =
-        plat_open_beneath(cache->folder, CACHE_NEW,
-                          PLAT_READ | PLAT_WRITE | PLAT_CREATE | PLAT_TRUNCATE | PLAT_PRIVATE);
+        cache->folder >= 0 ? plat_open_beneath(cache->folder, CACHE_NEW, modes) : open_unnamed();
     if (move->fd < 0)
-        return move->fd;
-    int result = file_begin(move->fd);
-    move->failed = result < 0;
+        return -P2P_EREADONLY;
+    move->failed = file_begin(move->fd) < 0;
     return 0;
 }
 

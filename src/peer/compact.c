@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "platform/plat_file.h"
+#include "wire/digest.h"
 
 static struct tree *tree_of(const struct compact *compact)
 {
@@ -56,6 +57,16 @@ static void job_take(struct compact_job *job)
         compact->moved[job->slots[i]] = job->to[i];
 }
 
+/* What could not be kept before is hashed again, for its chain. */
+static void rehash_lost(struct compact *compact)
+{
+    for (uint32_t slot = 0; (slot = tree_next_file(tree_of(compact), slot)) != 0;) {
+        const struct tree_file *file = tree_file(tree_of(compact), slot);
+        if (file->record == 0 && digest_piece_count(file->size) > 1)
+            entries_rehash(compact->entries, slot);
+    }
+}
+
 /* When the new file is in its place, so are the records, as far as they still count. */
 static void switch_over(struct compact *compact)
 {
@@ -69,6 +80,10 @@ static void switch_over(struct compact *compact)
             file->record = compact->moved[slot];
     }
     cache_move_switch(&compact->move);
+    if (compact->leaving) {
+        atomic_store(&cache->broken, false);
+        rehash_lost(compact);
+    }
     log_line(LOG_DEBUG, "share", "hash cache compacted from %u to %u KiB",
              (unsigned)(compact->before / (1024 / CACHE_UNIT)),
              (unsigned)(atomic_load(&cache->end) / (1024 / CACHE_UNIT)));
@@ -78,8 +93,10 @@ static bool open_new(struct compact *compact)
 {
     compact->before = atomic_load(&compact->cache->end);
     compact->slot = 0;
-    compact->open =
-        cache_is_wasteful(compact->cache) && cache_move_begin(&compact->move, compact->cache) == 0;
+    if (compact->leaving)
+        compact->cache->folder = -1;
+    compact->open = (compact->leaving || cache_is_wasteful(compact->cache)) &&
+                    cache_move_begin(&compact->move, compact->cache) == 0;
     return compact->open;
 }
 
@@ -114,7 +131,7 @@ static void job_done(struct worker_job *item)
         return;
     }
     switch_over(compact);
-    compact->busy = false;
+    compact->busy = compact->leaving = false;
     hasher_go_on(compact->hasher);
 }
 
@@ -135,7 +152,7 @@ static void on_paused(void *ctx)
         job_send(compact);
         return;
     }
-    compact->busy = false;
+    compact->busy = compact->leaving = false;
     hasher_go_on(compact->hasher);
 }
 
@@ -144,6 +161,14 @@ void compact_begin(struct compact *compact)
     if (compact->busy || !cache_is_wasteful(compact->cache))
         return;
     compact->busy = true;
+    hasher_pause(compact->hasher, on_paused, compact);
+}
+
+void compact_leave(struct compact *compact)
+{
+    if (compact->busy || compact->cache->fd < 0)
+        return;
+    compact->busy = compact->leaving = true;
     hasher_pause(compact->hasher, on_paused, compact);
 }
 

@@ -19,6 +19,7 @@ struct compact {
     struct loop *home;
     /* its own */
     bool busy, open; /* open: there is a new file */
+    bool leaving;
     struct cache_move move;
     uint32_t *moved; /* new places by slot */
     uint32_t slot;   /* the last one that was taken into a job */
@@ -37,6 +38,9 @@ struct compact {
 int compact_init(struct compact *compact, struct arena *arena);
 /* Begins when it is worth it, and none is under way. */
 void compact_begin(struct compact *compact);
+/* The folder has no room: goes on in an unnamed file elsewhere. What the folder has stays, for the
+ * next start. */
+void compact_leave(struct compact *compact);
 /* All of it, before workers run. */
 void compact_now(struct compact *compact);
 /* After the workers have stopped. */

@@ -465,6 +465,7 @@ static int haul_make(struct order *order, struct arena *arena, size_t memory)
         .background = config->background,
         .connections = (int)config_number(config->settings, "transfer.connections"),
         .min_free = config_number(config->settings, "share.min_free"),
+        .download_limit = config_number(config->settings, "transfer.download_limit"),
         .self = config->identity->id,
         .memory = memory};
     return haul_init(&order->haul, arena, &transfer);

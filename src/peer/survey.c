@@ -369,7 +369,8 @@ void survey_pump(struct share *share)
 static void on_scan_time(void *ctx)
 {
     struct share *share = ctx;
-    atomic_store(&share->cache.broken, false); /* there may be room again */
+    if (atomic_load(&share->cache.broken))
+        compact_leave(&share->compact); /* there may be room by now */
     if (share->there && !share->watch.open) {
         full_scan(share);
         return;

@@ -282,6 +282,27 @@ static void a_damaged_cache_costs_reading_only(void **state)
     shared_wait_text(shared, "b", "beta");
 }
 
+/* As with a full disk: chains are there even so, and the next start finds what was kept before. */
+static void a_cache_that_cannot_be_written(void **state)
+{
+    struct shared *shared = *state;
+    static char bytes[200000];
+    shared_put(shared, "before", "before");
+    begin(state);
+    shared_wait_text(shared, "before", "before");
+    atomic_store(&share_cache(shared->share)->broken, true);
+    shared_write(shared, "big", bytes, sizeof bytes, 3600);
+    shared_wait(shared, shared_has(shared, "big", bytes, sizeof bytes));
+    shared_wait(shared, shared_find(shared, "big")->record != 0);
+    assert_int_equal(share_cache(shared->share)->folder, -1);
+    restart(shared);
+    shared_wait_text(shared, "before", "before");
+    shared_wait(shared, shared_has(shared, "big", bytes, sizeof bytes));
+    struct share_stats stats;
+    share_stats(shared->share, &stats);
+    assert_int_equal(stats.read, sizeof bytes);
+}
+
 /* SHA-256 and chain of files around piece boundaries, as plain hashing has them. */
 static void chains_are_right(void **state)
 {
@@ -482,6 +503,7 @@ int main(void)
         test(the_cache_saves_reading),
         test(a_racy_entry_is_not_trusted),
         test(a_damaged_cache_costs_reading_only),
+        test(a_cache_that_cannot_be_written),
         test(chains_are_right),
         test(what_is_wanted_is_hashed_first),
         test(a_restless_file_is_offered_by_name),
