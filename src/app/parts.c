@@ -119,9 +119,8 @@ static int open_workers(struct app *app)
     int error = worker_init(&app->names, &app->arena, WORKER_FDS, WORKER_TIMERS);
 
     while (error == 0 && app->transfer_count < cpus && app->transfer_count < P2P_WORKERS_MAX) {
-        error =
-            worker_init(&app->transfers[app->transfer_count], &app->arena,
-                        PEER_WORKER_FDS + WORKER_FDS, PEER_WORKER_TIMERS + WORKER_TIMERS);
+        error = worker_init(&app->transfers[app->transfer_count], &app->arena,
+                            PEER_WORKER_FDS + WORKER_FDS, PEER_WORKER_TIMERS + WORKER_TIMERS);
         app->transfer_count += error == 0;
     }
     while (error == 0 && app->background_count < cpus && app->background_count < PARTS_BACKGROUND) {

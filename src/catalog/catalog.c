@@ -61,7 +61,7 @@ static void catalog_set_phase(struct tables_node *node, enum tables_phase phase)
 static int catalog_order(const struct catalog_node *node, uint64_t epoch, uint64_t seq)
 {
     uint64_t known_epoch, known_seq;
-    relay_known(node, &known_epoch, &known_seq);
+    catalog_known(node, &known_epoch, &known_seq);
     if (epoch != known_epoch)
         return epoch < known_epoch ? -1 : 1;
     return seq == known_seq ? 0 : seq < known_seq ? -1 : 1;

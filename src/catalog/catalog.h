@@ -69,6 +69,9 @@ void catalog_set_source(struct catalog *catalog, struct catalog_node *node,
 /* ACTIVE, SUSPECT or HEARSAY of a node that is no tombstone. */
 void catalog_set_state(struct catalog *catalog, struct catalog_node *node, enum record_state state);
 
+/* The state that the node has, or has as soon as the commit that goes on is through. */
+void catalog_known(const struct catalog_node *node, uint64_t *out_epoch, uint64_t *out_seq);
+
 /* Transactions. Until the commit nobody sees anything of them; after an abort nothing has changed
  * at all. join_begin: 0; -P2P_EGAP: older than (node->epoch, node->seq), or not newer than a leave;
  * -P2P_EBUSY: open or busy. join is copied. */

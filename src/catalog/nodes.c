@@ -168,3 +168,11 @@ void nodes_remove(struct catalog *catalog, uint32_t slot)
     node->taken = false;
     pool_give(&catalog->nodes, slot);
 }
+
+void catalog_known(const struct catalog_node *node, uint64_t *out_epoch, uint64_t *out_seq)
+{
+    const struct tables_node *at = tables_of(node);
+    bool commits = at->phase == TABLES_COMMIT_JOIN || at->phase == TABLES_COMMIT_UPDATE;
+    *out_epoch = commits ? at->next.epoch : node->epoch;
+    *out_seq = commits ? at->next.seq : node->seq;
+}

@@ -48,14 +48,6 @@ void relay_describe(struct catalog_node *node, const struct record_join *join)
     at->next.name_len = relay_name(join, at->next.name);
 }
 
-void relay_known(const struct catalog_node *node, uint64_t *out_epoch, uint64_t *out_seq)
-{
-    const struct tables_node *at = tables_of(node);
-    bool commits = at->phase == TABLES_COMMIT_JOIN || at->phase == TABLES_COMMIT_UPDATE;
-    *out_epoch = commits ? at->next.epoch : node->epoch;
-    *out_seq = commits ? at->next.seq : node->seq;
-}
-
 void relay_confess(struct catalog_node *node)
 {
     assert(node->open);

@@ -38,8 +38,6 @@ void relay_lead(struct catalog_node *node, uint64_t epoch, uint64_t seq);
 /* The open transaction also sets what a join says of its node: role, port and name. Without one
  * they are set at once. */
 void relay_describe(struct catalog_node *node, const struct record_join *join);
-/* The state that the node has, or has as soon as the commit that goes on is through. */
-void relay_known(const struct catalog_node *node, uint64_t *out_epoch, uint64_t *out_seq);
 /* A tombstone of a node that was given up, at the state of join, which must not be older than what
  * is known. */
 void relay_lose(struct catalog *catalog, struct catalog_node *node, const struct record_join *join,

@@ -174,7 +174,7 @@ static void changes_wake_only(struct changes *changes, const struct record_id *n
     }
 }
 
-/* Their sockets take nothing, and the ring has passed them. Looked for now and then. */
+/* Their sockets take nothing, and the ring has passed them. Looked for once in a while. */
 static void changes_cut(struct changes *changes)
 {
     const struct feed *lines = &changes->role->lines;

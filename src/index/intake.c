@@ -24,7 +24,7 @@ static int intake_order(const struct catalog_node *node, uint64_t epoch, uint64_
     uint64_t known_epoch, known_seq;
     if (!node)
         return 1;
-    relay_known(node, &known_epoch, &known_seq);
+    catalog_known(node, &known_epoch, &known_seq);
     if (epoch != known_epoch)
         return epoch < known_epoch ? -1 : 1;
     return seq == known_seq ? 0 : seq < known_seq ? -1 : 1;

@@ -64,8 +64,8 @@ static void test_bad_files(void **state)
          "config.ini:4: [node] listn = 1: unknown key; did you mean listen in [node]?"},
         {"[node]\nuploads=1\n",
          "config.ini:2: [node] uploads = 1: unknown key; did you mean uploads in [transfer]?"},
-        {"[index]\nzzzzzzz=1\n",
-         "config.ini:2: [index] zzzzzzz = 1: unknown key; there are lease, snapshot, mirrors, wait"},
+        {"[index]\nzzzzzzz=1\n", "config.ini:2: [index] zzzzzzz = 1: unknown key; there are lease, "
+                                 "snapshot, mirrors, wait"},
         {"[zzz]\nyyyyyy=1\n",
          "config.ini:2: [zzz] yyyyyy = 1: unknown section; there are node, share, index, transfer"},
         {"name = a\n", "config.ini:1: [] name = a: unknown key; did you mean name in [node]?"},
