@@ -12,8 +12,7 @@ SIZE = int(os.environ.get("P2P_BENCH_SIZE", 2 << 30))
 ROUNDS = int(os.environ.get("P2P_BENCH_ROUNDS", 5))
 
 with Bench("get") as bench:
-    os.makedirs(bench.path("share", ""))
-    os.makedirs(bench.path("out", ""))
+    os.makedirs(bench.path("out"), exist_ok=True)
     file = bench.big_file(bench.path("share", "image"), SIZE)
     bench.warm(SIZE)
     with open(file, "rb") as data:

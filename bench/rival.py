@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 
-P2P = os.environ.get("P2P", "build/native/p2p")
+P2P = os.path.abspath(os.environ.get("P2P", "build/native/p2p"))
 
 
 class Bench:
@@ -70,6 +70,11 @@ server {{ listen 127.0.0.1:{port}; root {root}; }} }}
         wait_port(port)
         return port
 
+    def worker_of_nginx(self):
+        """Its one worker: the child of the process that was started last."""
+        with open(f"/proc/{self.running[-1].pid}/task/{self.running[-1].pid}/children") as children:
+            return int(children.read().split()[0])
+
     def big_file(self, path, size):
         """size bytes that do not repeat; written with a stream cipher, since the system's random source is slow."""
         subprocess.run(f"head -c {size} /dev/zero | openssl enc -aes-128-ctr -pass pass:bench -nosalt 2>/dev/null > {path}",
@@ -84,6 +89,12 @@ server {{ listen 127.0.0.1:{port}; root {root}; }} }}
             for _ in range(size >> 20):
                 out.write(block)
         os.unlink(path)
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port():
