@@ -199,12 +199,12 @@ static bool loading_go_on(struct loading *loading)
 {
     if (!loading_take(loading))
         return true;
-    if (loading->failed || (loading->got == 0 && !loading->busy)) {
+    if (loading->busy)
+        return false; /* the page is the worker's until it is handed back */
+    if (loading->failed || loading->got == 0) {
         loading->phase = LOADING_NODES;
         return true;
     }
-    if (loading->busy)
-        return false;
     loading_turn(loading);
     return true;
 }
