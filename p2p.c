@@ -40,11 +40,21 @@ static const struct command commands[] = {
      "are those of list.\n",
      "p2p search '*.iso size>100M'"},
     {"get", get_run, "WHAT...", 1, -1, "download a file by name or SHA-256, verified",
-     "WHAT is a name as list shows it, or a SHA-256. The file comes in pieces from several\n"
-     "holders, each piece is checked, and the file appears under its name when all is there and\n"
-     "right. A get that was interrupted goes on where it was. An existing file is replaced only\n"
-     "with --force. In a pipe a line is SHA-256, two blanks, path: what sha256sum -c reads.\n",
-     "p2p get music/song.ogg -o ~/Music/"},
+     "WHAT is a SHA-256, else a name as list shows it, else NAME@NODE (NODE is a name, or 8 or\n"
+     "more digits of an id), else a glob, or a folder ending in /. Of a name only the last part\n"
+     "is kept, of a folder all from its own name on. Bytes come from several holders, all are\n"
+     "checked, and a file appears under its name when it is whole and right. What is there\n"
+     "already is not fetched again, and a get that was interrupted goes on where it was. Another\n"
+     "file is replaced only with --force. In a pipe a line is SHA-256, two blanks, path: what\n"
+     "sha256sum -c reads.\n\n"
+     "-o names a folder when it is one or ends in /, else a file. -o - writes one file to stdout\n"
+     "when all of it is right. With --stream its bytes come in order as soon as they can, on\n"
+     "little space: they are right only if the exit status is 0.\n\n"
+     "Where a peer runs for this folder, a get without -o is its work: the file lands in its save\n"
+     "folder and is offered on; what is in the share already stays where it is.\n\n"
+     "Failures are named, the rest goes on, and the exit status is that of the worst: 130\n"
+     "interrupted, 2, 3 no index, 5 wrong bytes only, 4 not found, 1 failed.\n",
+     "p2p get music/song.ogg photos/ '*.pdf' -o ~/inbox/"},
     {"who", files_who, "WHAT", 1, 1, "who holds a file, and how much of it",
      "WHAT is a name or a SHA-256. The columns are node, address, per cent, owned or copy, name.\n",
      "p2p who music/song.ogg"},

@@ -289,6 +289,8 @@ void loading_begin(struct loading *loading)
     loading->intake = (struct intake){.teller = UINT32_MAX, .mirror = -1};
     loading->began_ms = loop_now_ms(loading->role->config.loop);
     loading->fd = -1;
+    loading->at = loading->count = 0;
+    loading->failed = 0;
     loading->phase = LOADING_CHECK;
     if (loading_is_small(loading)) {
         loading_all(loading);

@@ -15,7 +15,8 @@
 
 enum {
     HASHER_TASKS = 24,         /* files that a lane takes along: small ones go by quickly */
-    HASHER_AHEAD = 256 * 1024, /* bytes of files behind the two that are open */
+    HASHER_HELD = 4,           /* of any size: two that are open, two that follow them at once */
+    HASHER_AHEAD = 256 * 1024, /* bytes of files behind these */
     HASHER_ASKED = 2,          /* the slot of a file that is asked for */
     HASHER_SLOTS = 3,
     HASHER_BUFFER = 128 * 1024,     /* read at once: stays in the second-level cache */
@@ -357,7 +358,7 @@ static struct hasher_task *free_task(struct hasher_lane *lane)
     return NULL;
 }
 
-/* Gives a lane what is asked for, two more files, and small ones behind these. */
+/* Gives a lane what is asked for, some files of any size, and small ones behind these. */
 static void hand_out(struct hasher *hasher, struct hasher_lane *lane)
 {
     struct hasher_task *task;
@@ -369,14 +370,14 @@ static void hand_out(struct hasher *hasher, struct hasher_lane *lane)
         if (task->result.file == 0)
             continue;
         asked = asked || task->asked;
-        if (!task->asked && ++count > 2)
+        if (!task->asked && ++count > HASHER_HELD)
             ahead += task->size;
     }
     if (!asked && (task = free_task(lane)) != NULL)
         take_task(hasher, task, true);
-    while ((count < 2 || ahead < HASHER_AHEAD) && (task = free_task(lane)) != NULL &&
+    while ((count < HASHER_HELD || ahead < HASHER_AHEAD) && (task = free_task(lane)) != NULL &&
            take_task(hasher, task, false))
-        if (++count > 2)
+        if (++count > HASHER_HELD)
             ahead += task->size;
 }
 

@@ -7,6 +7,13 @@ int64_t download_piece_offset(const struct download *download, uint32_t piece)
     return (int64_t)piece * digest_piece_size(download->want.size);
 }
 
+int64_t download_piece_place(const struct download *download, uint32_t piece)
+{
+    uint32_t place = download->want.window > 0 ? piece % download->want.window : piece;
+
+    return (int64_t)place * digest_piece_size(download->want.size);
+}
+
 uint32_t download_piece_length(const struct download *download, uint32_t piece)
 {
     return digest_piece_length(download->want.size, piece);

@@ -60,6 +60,13 @@ struct resume {
     bool done;
 };
 
+/* Giving pieces in order. */
+struct stream {
+    uint32_t next; /* the piece to give */
+    bool giving;   /* the caller has it */
+    bool broken;   /* what was given turned out wrong */
+};
+
 struct download {
     struct transfer_config config;
     struct transfer_want want;
@@ -79,6 +86,7 @@ struct download {
     struct download_lane *lanes;
     struct sources sources;
     struct resume resume;
+    struct stream stream;
     char hex[2 * P2P_SHA256_SIZE + 1];
     struct hash_random random;
     struct bucket_meter meter;
@@ -90,6 +98,8 @@ struct download {
 
 int64_t download_piece_offset(const struct download *download, uint32_t piece);
 uint32_t download_piece_length(const struct download *download, uint32_t piece);
+/* Where the piece lies in the file: in a stream its places are used over and over. */
+int64_t download_piece_place(const struct download *download, uint32_t piece);
 /* A holder leaves plan and proof, for a while or for good; what its lanes still bring counts for
  * nobody's request. */
 void download_leave(struct download *download, int holder);

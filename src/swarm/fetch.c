@@ -6,6 +6,7 @@
 #include "swarm/fetch.h"
 
 #include "base/text.h"
+#include "swarm/stream.h"
 
 #include <assert.h>
 #include <string.h>
@@ -53,6 +54,22 @@ static void close_lanes_of(struct download *download, int holder)
             close_lane(&download->lanes[i]);
         }
     }
+}
+
+bool fetch_leave_piece(struct download *download, uint32_t piece)
+{
+    bool left = true;
+
+    for (int i = 0; i < DOWNLOAD_LANES; i++) {
+        struct download_lane *lane = &download->lanes[i];
+        for (int k = 0; k < LANE_JOBS_MAX && lane->holder >= 0; k++) {
+            if (lane->fetches[k].busy && lane->fetches[k].job.piece == piece) {
+                close_lane(lane);
+                left = false;
+            }
+        }
+    }
+    return left;
 }
 
 void fetch_stop(struct download *download)
@@ -368,6 +385,7 @@ static void send_piece(struct download *download, struct download_lane *lane, in
     fetch->job.piece = piece;
     fetch->job.number = number;
     fetch->job.offset = download_piece_offset(download, piece);
+    fetch->job.place = download_piece_place(download, piece);
     fetch->job.length = download_piece_length(download, piece);
     fetch->job.last = piece + 1 == download->pieces;
     memcpy(fetch->job.start, fetch->proof.start, sizeof fetch->job.start);
@@ -444,6 +462,7 @@ void fetch_pump(struct download *download)
             const struct holder *holder = &download->holders[i];
             if (holder->state == HOLDER_READY && holder->retry_ms <= now) {
                 proof_wish(&download->proof, &wish);
+                stream_wish(download, &wish);
                 more |= ask(download, i, &wish, wanted);
             }
         }

@@ -8,6 +8,8 @@
 
 /* Opens lanes and fills them with requests, as far as plan and proof allow. */
 void fetch_pump(struct download *download);
+/* Closes the lanes that still bring this piece. True when none does. */
+bool fetch_leave_piece(struct download *download, uint32_t piece);
 /* Closes all lanes; changed() comes as each is closed. */
 void fetch_stop(struct download *download);
 /* Lanes that are not closed yet. */

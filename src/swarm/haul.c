@@ -306,6 +306,11 @@ void haul_stop(struct haul *haul, int64_t keep)
     }
 }
 
+struct transfer *haul_transfer(const struct haul *haul)
+{
+    return haul->transfer;
+}
+
 int64_t haul_kept(const struct haul *haul)
 {
     return haul->kept;

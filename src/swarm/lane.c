@@ -187,7 +187,7 @@ static int keep(struct lane *lane, struct lane_job *job, const struct lane_slot 
     const struct lane_config *config = &lane->config;
 
     return config->keep != NULL ? config->keep(config->ctx, job, slot->bytes)
-                                : plat_pwrite(config->file, slot->bytes, slot->fill, job->offset);
+                                : plat_pwrite(config->file, slot->bytes, slot->fill, job->place);
 }
 
 /* A whole piece that was hashed: written if it is right. */
@@ -232,11 +232,11 @@ static void flush_pair(struct lane *lane, struct lane_slot *other)
 static int write_part(struct lane *lane, struct lane_slot *slot)
 {
     struct lane_job *job = slot->job;
-    int64_t offset = job->offset + job->received - slot->fill;
+    int64_t place = job->place + job->received - slot->fill;
 
     job->wrote = true;
     digest_update(&job->digest, slot->bytes, slot->fill);
-    int error = plat_pwrite(lane->config.file, slot->bytes, slot->fill, offset);
+    int error = plat_pwrite(lane->config.file, slot->bytes, slot->fill, place);
     slot->fill = 0;
     return error;
 }

@@ -47,6 +47,7 @@ struct lane_job {
      * the lane's. */
     const uint8_t *content;
     int64_t offset;  /* of the piece in the content */
+    int64_t place;   /* and in the file */
     uint32_t length; /* not 0 */
     bool last;       /* the piece that ends the content: its end is the digest, with the padding */
     uint8_t start[P2P_SHA256_SIZE], expected[P2P_SHA256_SIZE];

@@ -12,6 +12,7 @@
 #include "swarm/fetch.h"
 #include "swarm/resume.h"
 #include "swarm/sources.h"
+#include "swarm/stream.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,10 @@ enum {
         1024, /* a request of the plan: two pieces of the files that matter, hashed at once */
     TABLES_SMALL = 384 * 1024,      /* 120,000 pieces: 1.8 TiB */
     MEMORY_SMALL = 5 * 1024 * 1024, /* with less than that the smaller figures hold */
-    BIG_BUFFERS_MAX = 6
+    BIG_BUFFERS_MAX = 6,
+    WINDOW_BYTES = 16 * 1024 * 1024, /* of a stream; in pieces: */
+    WINDOW_LEAST = PLAN_RUN_MAX,
+    WINDOW_MOST = 64
 };
 
 /* Of each worker. */
@@ -132,6 +136,9 @@ static void end(struct transfer *transfer)
     bool keep = transfer->keep && is_some && transfer->result != -P2P_EVERIFY;
 
     loop_stop_timer(download->config.loop, &transfer->tick);
+    if (download->want.unnamed) {
+        download->part.file = -1; /* the caller's */
+    }
     part_close(&download->part, keep || transfer->result == 0);
     chains_close(&download->chains);
     transfer->ended_ms = loop_now_ms(download->config.loop);
@@ -144,7 +151,7 @@ static void end(struct transfer *transfer)
 static bool is_quiet(const struct transfer *transfer)
 {
     return fetch_open(&transfer->download) == 0 && !resume_is_busy(&transfer->download) &&
-           !transfer->reserving && !transfer->finishing;
+           !transfer->reserving && !transfer->finishing && !transfer->download.stream.giving;
 }
 
 static void conclude(struct transfer *transfer, int result, const char *reason)
@@ -248,7 +255,9 @@ static bool has_space(struct transfer *transfer)
 {
     struct download *download = &transfer->download;
     int64_t free_bytes = plat_free_space(download->want.folder);
-    int64_t needed = download->want.size - download->part.found;
+    int64_t window = (int64_t)download->want.window * digest_piece_size(download->want.size);
+    int64_t whole = download->want.size - download->part.found;
+    int64_t needed = window > 0 && window < whole ? window : whole;
     char need[32], have[32], stay[32];
 
     if (free_bytes < 0 || needed <= 0 ||
@@ -278,6 +287,7 @@ static void on_lost(void *ctx, uint32_t piece)
     struct download *download = ctx;
 
     plan_lost(&download->plan, piece);
+    stream_lost(download, piece);
     download->held_bytes -= download_piece_length(download, piece);
 }
 
@@ -330,10 +340,22 @@ static int set_up(struct transfer *transfer)
     plan_init(&download->plan, &shape, at + proof_size);
     contact_init(download, at + proof_size + plan_size, bits);
     resume_reset(download);
+    stream_reset(download);
     if (size == 0) {
         take_empty(download);
     }
     return error;
+}
+
+/* Its file is the caller's, and nothing can be in its way. */
+static void open_unnamed(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+
+    download->part = (struct part){.folder = download->want.folder, .file = download->want.file};
+    if (!has_space(transfer)) {
+        conclude(transfer, -P2P_ENOSPC, transfer->reason);
+    }
 }
 
 /* What stands in the way before the first byte. */
@@ -342,9 +364,11 @@ static int refuse(struct transfer *transfer)
     struct download *download = &transfer->download;
     const struct transfer_want *want = &download->want;
     struct plat_stat stat;
-    int error = plat_stat_beneath(want->folder, want->name, &stat);
+    int error = want->unnamed ? 0 : plat_stat_beneath(want->folder, want->name, &stat);
 
-    if (error == 0 && stat.kind == PLAT_KIND_FOLDER) {
+    if (want->unnamed) {
+        open_unnamed(transfer);
+    } else if (error == 0 && stat.kind == PLAT_KIND_FOLDER) {
         conclude(transfer, -P2P_EEXIST, "there is a folder of that name");
     } else if (error == 0 && !want->replace) {
         conclude(transfer, -P2P_EEXIST, "there is a file of that name; --force replaces it");
@@ -379,6 +403,9 @@ int transfer_start(struct transfer *transfer, const struct transfer_want *want)
     transfer->started_ms = transfer->useful_ms = loop_now_ms(download->config.loop);
     download->phase = TRANSFER_RUNNING;
     int error = refuse(transfer) ? 0 : set_up(transfer);
+    if (error != 0 && want->unnamed) {
+        download->part.file = -1;
+    }
     if (error != 0) {
         part_close(&download->part, false);
         download->phase = TRANSFER_IDLE;
@@ -502,8 +529,33 @@ static void wind_up(struct transfer *transfer)
     contact_stop(&transfer->download);
     sources_stop(&transfer->download);
     fetch_stop(&transfer->download);
-    if (is_quiet(transfer)) {
+    if (transfer->download.want.unnamed) {
+        conclude(transfer, 0, "");
+    } else if (is_quiet(transfer)) {
         begin_finish(transfer);
+    }
+}
+
+/* What makes all that follows needless. */
+static bool has_failed(struct transfer *transfer)
+{
+    struct download *download = &transfer->download;
+
+    if (download->fatal != 0) {
+        snprintf(transfer->reason, sizeof transfer->reason, "%s%s", log_error(download->fatal),
+                 download->want.unnamed ? "" : "; the .part is kept");
+        conclude(transfer, download->fatal, transfer->reason);
+    } else if (download->stream.broken || (transfer->next_size >= 0 && download->stream.next > 0)) {
+        conclude(transfer, -P2P_EVERIFY, "bytes that were given out already turned out wrong");
+    }
+    return download->phase == TRANSFER_STOPPING;
+}
+
+/* Nobody may write to the piece's place while it is read. */
+static void give(struct download *download)
+{
+    if (stream_is_due(download) && fetch_leave_piece(download, download->stream.next)) {
+        stream_give(download);
     }
 }
 
@@ -511,16 +563,16 @@ static void run(struct transfer *transfer)
 {
     struct download *download = &transfer->download;
 
-    if (download->fatal != 0) {
-        snprintf(transfer->reason, sizeof transfer->reason, "%s; the .part is kept",
-                 log_error(download->fatal));
-        conclude(transfer, download->fatal, transfer->reason);
-    } else if (transfer->next_size >= 0) {
+    if (has_failed(transfer)) {
+        return;
+    }
+    give(download);
+    if (transfer->next_size >= 0) {
         if (is_quiet(transfer)) {
             adopt_size(transfer);
             transfer->again = true;
         }
-    } else if (proof_is_finished(&download->proof)) {
+    } else if (proof_is_finished(&download->proof) && stream_is_over(download)) {
         wind_up(transfer);
     } else {
         sources_pump(download);
@@ -528,7 +580,8 @@ static void run(struct transfer *transfer)
         if (resume_pump(download)) {
             fetch_pump(download);
         }
-        if (!transfer->reserved && download->pieces > 1 && proof_has_size(&download->proof)) {
+        if (!transfer->reserved && download->pieces > 1 && download->want.window == 0 &&
+            proof_has_size(&download->proof)) {
             reserve(transfer);
         }
         if (has_useful(download)) {
@@ -562,6 +615,19 @@ static void advance(struct transfer *transfer)
     } else if (download->phase != TRANSFER_IDLE) {
         loop_set_timer(loop, &transfer->tick, loop_now_ms(loop) + TICK_MS);
     }
+}
+
+void transfer_given(struct transfer *transfer)
+{
+    stream_given(&transfer->download);
+    advance(transfer);
+}
+
+uint32_t transfer_window(int64_t size)
+{
+    uint32_t pieces = WINDOW_BYTES / digest_piece_size(size);
+
+    return pieces < WINDOW_LEAST ? WINDOW_LEAST : pieces > WINDOW_MOST ? WINDOW_MOST : pieces;
 }
 
 void transfer_progress(struct transfer *transfer, struct transfer_progress *out)

@@ -39,6 +39,15 @@ struct transfer_want {
     int folder;       /* where the file goes; stays the caller's */
     const char *name; /* its name there, checked by the name rule; stays the caller's */
     bool replace;     /* an existing file of that name may go */
+    /* Instead of a name: the bytes go into this open file of the caller's, which is empty; folder
+     * is then only where chains lie meanwhile. */
+    bool unnamed;
+    int file;
+    /* Not 0: a stream. Pieces come in order, as soon as they are consistent, and the file holds so
+     * many of them at most: on_piece says where the next one lies, and transfer_given that it may
+     * be written over. What was given is proven only when done comes with 0. */
+    uint32_t window;
+    void (*on_piece)(void *ctx, int64_t place, uint32_t length);
     /* Once, when nothing of the download is in use any more. result: 0; -P2P_ENOTFOUND: no holder;
      * -P2P_EVERIFY: bytes failed from every holder; -P2P_EUNREACH, -P2P_ENOSPC, -P2P_EEXIST,
      * -P2P_EINUSE …; -P2P_EAGAIN: stopped by transfer_stop. reason: a sentence for people, NULL
@@ -85,6 +94,10 @@ int transfer_start(struct transfer *transfer, const struct transfer_want *want);
 /* Adds a holder (a line of sources or of search). Left out when known, blamed, self, or one too
  * many. */
 void transfer_add_holder(struct transfer *transfer, const struct record_result *holder);
+/* The piece that on_piece told of last was used. */
+void transfer_given(struct transfer *transfer);
+/* Pieces that a stream of a content of this size may hold: a few MiB of them. */
+uint32_t transfer_window(int64_t size);
 void transfer_progress(struct transfer *transfer, struct transfer_progress *out);
 /* Ends it early: done comes with -P2P_EAGAIN when connections and buffers are free again. keep: the
  * .part stays for a later download. */

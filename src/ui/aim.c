@@ -50,6 +50,10 @@ int aim_open(struct aim *aim, const char *output)
     if (output == NULL) {
         return open_folder(aim, STR("."));
     }
+    if (text_is(text_from(output), "-")) {
+        aim->is_stdout = aim->is_file = true;
+        return 0;
+    }
     bool is_folder = text_ends(text_from(output), STR("/")) ||
                      (plat_stat(output, &stat) == 0 && stat.kind == PLAT_KIND_FOLDER);
     return is_folder ? open_as_folder(aim, output) : open_as_file(aim, output);

@@ -11,6 +11,7 @@ enum { AIM_SHOWN_MAX = 3 * P2P_PATH_MAX };
 struct aim {
     int root;                      /* -1: not open */
     bool is_file;                  /* -o names a file: only one can be fetched */
+    bool is_stdout;                /* -o is "-": also only one, and no root */
     char name[P2P_PART_MAX + 1];   /* of that file */
     char prefix[2 * P2P_PATH_MAX]; /* before the names of files in root: "there/" */
 };

@@ -10,6 +10,8 @@
 #include "platform/plat.h"
 #include "swarm/haul.h"
 #include "ui/aim.h"
+#include "ui/engine.h"
+#include "ui/live.h"
 #include "ui/local.h"
 #include "ui/outcome.h"
 #include "ui/pick.h"
@@ -20,20 +22,11 @@
 #include <string.h>
 
 enum {
-    GET_TICK_MS = 200,           /* of the progress lines */
-    GET_KEEP = 64 * 1024 * 1024, /* of a .part that Ctrl-C leaves for the next time */
-    GET_WORKER_FDS = 128,
-    GET_WORKER_TIMERS = 128,
-    GET_MEMORY_REST = 256 * 1024 /* of the arena, beside the transfer */
+    GET_TICK_MS = 200,          /* of the progress lines */
+    GET_KEEP = 64 * 1024 * 1024 /* of a .part that Ctrl-C leaves for the next time */
 };
 
-enum get_stage { GET_PICKING, GET_HASHING, GET_ORDERING, GET_FETCHING, GET_OVER };
-
-/* What the network calls a file, and whose it is. */
-struct get_name {
-    struct str path;
-    struct record_id owner;
-};
+enum get_stage { GET_PICKING, GET_HASHING, GET_ORDERING, GET_FETCHING, GET_TO_STDOUT, GET_OVER };
 
 struct get {
     struct session session;
@@ -41,14 +34,14 @@ struct get {
     struct pick pick;
     struct unhashed unhashed;
     struct local local;
-    struct haul *haul;
-    struct worker workers[P2P_WORKERS_MAX];
-    int worker_count;
+    struct live live;
+    struct engine engine;
     struct aim aim;
     struct outcome outcome;
     struct wanted *files; /* of this portion */
-    struct get_name *names;
+    struct local_name *names;
     uint32_t count;
+    int64_t begun_ms;
     struct loop_timer tick;
     struct loop_post step;            /* to the next WHAT */
     const struct wanted *in_transfer; /* when it was interrupted */
@@ -64,15 +57,23 @@ static const char *shown(const struct get *get, const struct wanted *file,
     return aim_shown(&get->aim, file->path, out);
 }
 
+static bool tells_more(const struct get *get)
+{
+    const struct command_line *line = get->session.line;
+
+    return line->verbose || (get->outcome.on_terminal && !line->quiet);
+}
+
 static void end(struct get *get)
 {
     get->stage = GET_OVER;
     loop_stop_timer(get->session.loop, &get->tick);
-    if (get->outcome.on_terminal) {
-        progress_clear();
-    }
+    progress_clear(&get->outcome.lines);
     if (get->session.interrupted) {
         outcome_note(&get->outcome, P2P_EXIT_INTERRUPTED);
+    }
+    if (get->outcome.files > 1 && tells_more(get)) {
+        outcome_summary(&get->outcome, loop_now_ms(get->session.loop) - get->begun_ms);
     }
     session_end(&get->session, get->outcome.status);
 }
@@ -87,6 +88,7 @@ static void on_step(void *ctx)
     }
     get->stage = GET_PICKING;
     get->count = 0;
+    progress_clear(&get->outcome.lines);
     if (get->more) {
         pick_on(&get->pick);
     } else if (get->what < get->session.line->count) {
@@ -122,7 +124,7 @@ static void add_file(struct get *get, const struct merge_entry *entry, uint32_t 
     const struct pick_holders *holders = &get->pick.holders[number];
     struct wanted *file = &get->files[get->count];
 
-    get->names[get->count++] = (struct get_name){entry->path, entry->owner};
+    get->names[get->count++] = (struct local_name){entry->path, entry->owner};
     *file = (struct wanted){.content = entry->content,
                             .size = entry->size,
                             .mtime = entry->mtime,
@@ -143,7 +145,7 @@ static void collect(struct get *get)
         const struct merge_entry *entry = pick_file(&get->pick, i, &is_other);
         if (entry != NULL) {
             add_file(get, entry, i);
-        } else if (is_other) {
+        } else if (is_other && !get->session.line->quiet) {
             name_other(merge_at(get->pick.merge, i));
         }
     }
@@ -157,9 +159,13 @@ static bool is_too_much(struct get *get)
     if (!get->aim.is_file || (line->count == 1 && get->count <= 1 && !get->more)) {
         return false;
     }
-    session_say(
-        "%s: not a folder, and more than one file is to be written; end it in / to make one",
-        line->output);
+    if (get->aim.is_stdout) {
+        session_say("standard output takes one file, and this is more than one");
+    } else {
+        session_say("%s: not a folder, and more than one file is to be written; end it in / to "
+                    "make one",
+                    line->output);
+    }
     outcome_note(&get->outcome, P2P_EXIT_USAGE);
     end(get);
     return true;
@@ -200,7 +206,6 @@ static void on_picked(void *ctx, int status, bool more)
 static void say_here(struct get *get, const struct wanted *file,
                      const struct transfer_progress *transfer)
 {
-    const struct command_line *line = get->session.line;
     char name[AIM_SHOWN_MAX];
     struct outcome_file here = {.file = file,
                                 .shown = shown(get, file, name),
@@ -208,9 +213,16 @@ static void say_here(struct get *get, const struct wanted *file,
                                 .giver = file->giver >= 0 ? &get->pick.sources[file->giver] : NULL};
 
     outcome_here(&get->outcome, &here);
-    if (transfer != NULL && ((get->outcome.on_terminal && !line->quiet) || line->verbose)) {
+    if (transfer != NULL && tells_more(get) && (get->count == 1 || get->session.line->verbose)) {
         progress_summary(here.shown, transfer);
     }
+}
+
+static void say_failed(struct get *get, const struct wanted *file, const char *name)
+{
+    outcome_failed(&get->outcome, name,
+                   file->reason != NULL ? file->reason : log_error(file->result),
+                   outcome_status(file->result));
 }
 
 static void on_file(void *ctx, struct wanted *file, const struct transfer_progress *transfer)
@@ -221,9 +233,7 @@ static void on_file(void *ctx, struct wanted *file, const struct transfer_progre
     if (file->result == 0) {
         say_here(get, file, transfer);
     } else {
-        outcome_failed(&get->outcome, shown(get, file, name),
-                       file->reason != NULL ? file->reason : log_error(file->result),
-                       outcome_status(file->result));
+        say_failed(get, file, shown(get, file, name));
     }
 }
 
@@ -231,7 +241,7 @@ static void say_interrupted(struct get *get)
 {
     char name[AIM_SHOWN_MAX], size[32];
     struct buf buf = buf_on(size, sizeof size - 1);
-    int64_t kept = haul_kept(get->haul);
+    int64_t kept = haul_kept(get->engine.haul);
 
     buf_put_size(&buf, (uint64_t)kept);
     size[buf.len] = 0;
@@ -272,24 +282,10 @@ static void fetch(struct get *get)
                              .ctx = get};
 
     get->stage = GET_FETCHING;
-    haul_start(get->haul, &want);
+    haul_start(get->engine.haul, &want);
 }
 
 /* --- as the work of this machine's node ---------------------------------------------------- */
-
-static void describe(void *ctx, const struct wanted *file, struct record_offer *out)
-{
-    const struct get *get = ctx;
-    const struct get_name *more = &get->names[file - get->files];
-
-    *out = (struct record_offer){.path = more->path,
-                                 .size = file->size,
-                                 .mtime = file->mtime,
-                                 .executable = file->executable,
-                                 .hashed = true,
-                                 .content = file->content,
-                                 .origin = more->owner};
-}
 
 static void on_answer(void *ctx, const struct local_answer *answer)
 {
@@ -298,12 +294,11 @@ static void on_answer(void *ctx, const struct local_answer *answer)
     struct str path = path_of(get, file);
     struct outcome_file here = {.file = file, .shown = answer->path, .progress = answer->transfer};
 
+    progress_clear(&get->outcome.lines);
     if (file->result != 0) {
         char name[P2P_PATH_MAX + 1];
         text_copy(path, name, sizeof name);
-        outcome_failed(&get->outcome, answer->path != NULL ? answer->path : name,
-                       file->reason != NULL ? file->reason : log_error(file->result),
-                       outcome_status(file->result));
+        say_failed(get, file, answer->path != NULL ? answer->path : name);
         return;
     }
     if (answer->here && !get->session.line->quiet) {
@@ -333,12 +328,52 @@ static void order(struct get *get)
     local->files = get->files;
     local->count = get->count;
     local->sources = get->pick.sources;
-    local->describe = describe;
+    local->names = get->names;
     local->on_file = on_answer;
     local->done = on_ordered;
     local->ctx = get;
     get->stage = GET_ORDERING;
     local_begin(local);
+}
+
+/* --- to stdout ----------------------------------------------------------------------------- */
+
+static void on_live_done(void *ctx, struct wanted *file, const struct transfer_progress *progress)
+{
+    struct get *get = ctx;
+    struct str path = path_of(get, file);
+    char name[P2P_PATH_MAX + 1];
+
+    text_copy(path, name, sizeof name);
+    if (file->result == -P2P_EAGAIN) {
+        end(get);
+        return;
+    }
+    if (file->result == -P2P_ECLOSED) {
+        outcome_note(&get->outcome, P2P_EXIT_FAILED); /* the reader has had enough */
+    } else if (file->result != 0) {
+        say_failed(get, file, name);
+    } else if (get->session.line->verbose) {
+        progress_summary(name, progress);
+    }
+    step(get);
+}
+
+/* There is one file at most. */
+static void to_stdout(struct get *get)
+{
+    struct wanted *file = &get->files[0];
+
+    if (get->count == 0 || file->result != WANTED_OPEN) {
+        step(get);
+        return;
+    }
+    get->live.session = &get->session;
+    get->live.transfer = haul_transfer(get->engine.haul);
+    get->live.stream = get->session.line->stream;
+    get->live.done = on_live_done;
+    get->live.ctx = get;
+    live_begin(&get->live, file, get->pick.sources);
 }
 
 static void on_hashed(void *ctx)
@@ -351,13 +386,13 @@ static void on_hashed(void *ctx)
     for (uint32_t i = 0; i < get->count; i++) {
         struct wanted *file = &get->files[i];
         if (file->result != WANTED_OPEN) {
-            file->reason = file->result == -P2P_ENOTFOUND
-                               ? "its holder has not got it any more"
-                               : "it is not hashed yet, and its holder cannot be reached";
             on_file(get, file, NULL);
         }
     }
-    if (get->session.line->output == NULL && local_is_there(&get->session)) {
+    if (get->aim.is_stdout) {
+        get->stage = GET_TO_STDOUT;
+        to_stdout(get);
+    } else if (get->session.line->output == NULL && local_is_there(&get->session)) {
         order(get);
     } else {
         fetch(get);
@@ -371,6 +406,7 @@ static void on_interrupt(void *ctx)
     struct get *get = ctx;
     struct haul_progress progress;
 
+    progress_clear(&get->outcome.lines);
     switch (get->stage) {
     case GET_PICKING:
         pick_stop(&get->pick);
@@ -385,10 +421,13 @@ static void on_interrupt(void *ctx)
         session_say("interrupted; the node of this machine stops, too");
         end(get);
         break;
+    case GET_TO_STDOUT:
+        live_stop(&get->live);
+        break;
     case GET_FETCHING:
-        haul_progress(get->haul, &progress);
+        haul_progress(get->engine.haul, &progress);
         get->in_transfer = progress.file;
-        haul_stop(get->haul, GET_KEEP);
+        haul_stop(get->engine.haul, GET_KEEP);
         break;
     case GET_OVER:
         break;
@@ -399,42 +438,27 @@ static void on_tick(void *ctx)
 {
     struct get *get = ctx;
     struct haul_progress progress;
-    char name[AIM_SHOWN_MAX];
+    char name[AIM_SHOWN_MAX], text[512];
+    struct buf buf = buf_on(text, sizeof text);
 
     if (get->stage == GET_FETCHING) {
-        haul_progress(get->haul, &progress);
-        if (progress.file != NULL) {
-            progress_show(shown(get, progress.file, name), &progress.transfer);
-        }
+        haul_progress(get->engine.haul, &progress);
+        progress_show(&get->outcome.lines,
+                      progress.file != NULL ? shown(get, progress.file, name) : "", &progress);
+    } else if (get->stage == GET_ORDERING && get->local.progress.count > 0) {
+        const struct wanted *file = get->local.progress.file;
+        progress_show(&get->outcome.lines, file != NULL ? shown(get, file, name) : "",
+                      &get->local.progress);
+    } else if (get->stage == GET_HASHING) {
+        unhashed_describe(&get->unhashed, &buf);
+        progress_show_text(&get->outcome.lines, &buf);
     }
     loop_set_timer(get->session.loop, &get->tick, loop_now_ms(get->session.loop) + GET_TICK_MS);
-}
-
-static int start_workers(struct get *get)
-{
-    struct transfer_config config = {
-        .loop = get->session.loop,
-        .pool = get->session.pool,
-        .directory = get->session.directory,
-        .workers = get->workers,
-        .worker_count = get->worker_count,
-        .background = &get->session.background,
-        .connections = (int)config_number(&get->session.line->settings, "transfer.connections"),
-        .download_limit = config_number(&get->session.line->settings, "transfer.download_limit"),
-        .min_free = config_number(&get->session.line->settings, "share.min_free"),
-        .memory = arena_left(&get->session.arena) - GET_MEMORY_REST};
-    int error = haul_init(&get->haul, &get->session.arena, &config);
-
-    for (int i = 0; i < get->worker_count && error == 0; i++) {
-        error = worker_start(&get->workers[i]);
-    }
-    return error;
 }
 
 static int set_up(struct get *get)
 {
     struct arena *arena = &get->session.arena;
-    int cpus = plat_cpus();
     int error = pick_init(&get->pick, arena);
 
     get->files = arena_carve(arena, PICK_FILES * sizeof *get->files, 8);
@@ -442,11 +466,7 @@ static int set_up(struct get *get)
     if (error != 0 || get->files == NULL || get->names == NULL) {
         return -P2P_EFULL;
     }
-    get->worker_count = cpus < P2P_WORKERS_MAX ? cpus : P2P_WORKERS_MAX;
-    for (int i = 0; i < get->worker_count && error == 0; i++) {
-        error = worker_init(&get->workers[i], arena, GET_WORKER_FDS, GET_WORKER_TIMERS);
-    }
-    return error == 0 ? start_workers(get) : error;
+    return engine_open(&get->engine, &get->session);
 }
 
 static void connect_parts(struct get *get)
@@ -461,16 +481,21 @@ static void connect_parts(struct get *get)
     get->unhashed.done = on_hashed;
     get->pick.ctx = get->unhashed.ctx = get;
     get->tick = (struct loop_timer){.on_time = on_tick, .ctx = get};
-    get->outcome.style = print_style(line->json);
+    get->outcome.style = get->aim.is_stdout ? PRINT_TABS : print_style(line->json);
     get->outcome.on_terminal = plat_is_terminal(2);
 }
 
 static int run(struct get *get)
 {
     const struct command_line *line = get->session.line;
-    int error = aim_open(&get->aim, line->output);
+    const char *output = line->stream && line->output == NULL ? "-" : line->output;
+    int error = aim_open(&get->aim, output);
 
     connect_parts(get);
+    if (line->stream && !get->aim.is_stdout) {
+        session_say("--stream writes to standard output; leave -o out");
+        return P2P_EXIT_USAGE;
+    }
     if (error != 0) {
         session_say("%s: %s", line->output != NULL ? line->output : ".", plat_reason());
         return P2P_EXIT_FAILED;
@@ -482,22 +507,14 @@ static int run(struct get *get)
     if (get->outcome.on_terminal && !line->quiet) {
         on_tick(get);
     }
+    get->begun_ms = loop_now_ms(get->session.loop);
     step(get);
     return session_run(&get->session);
 }
 
 static void close_get(struct get *get)
 {
-    for (int i = 0; i < get->worker_count; i++) {
-        worker_stop(&get->workers[i]);
-        if (get->workers[i].loop != NULL) {
-            loop_close(get->workers[i].loop);
-        }
-    }
-    worker_stop(&get->session.background);
-    if (get->haul != NULL) {
-        haul_close(get->haul);
-    }
+    engine_close(&get->engine);
     aim_close(&get->aim);
     session_close(&get->session);
 }

@@ -35,12 +35,17 @@ static void put_line(const struct local *local, const struct wanted *file, uint3
                      struct buf *room)
 {
     static const struct record_id none;
-    struct record_result line = {.reachable = true};
+    const struct local_name *name = &local->names[file - local->files];
+    struct record_result line = {.node = name->owner,
+                                 .reachable = true,
+                                 .offer = {.path = name->path,
+                                           .size = file->size,
+                                           .mtime = file->mtime,
+                                           .executable = file->executable,
+                                           .hashed = true,
+                                           .content = file->content,
+                                           .have = 100}};
 
-    local->describe(local->ctx, file, &line.offer);
-    struct record_id owner = line.offer.origin;
-    line.offer.have = 100;
-    line.node = owner;
     if (holder < file->source_count) {
         const struct wanted_source *source = &local->sources[file->source[holder]];
         line.node = source->id;
@@ -49,8 +54,8 @@ static void put_line(const struct local *local, const struct wanted *file, uint3
         memcpy(line.address, source->addr, sizeof line.address);
     }
     line.name = line.name.len > 0 ? line.name : STR("unknown");
-    line.offer.copy = !record_id_equal(&line.node, &owner);
-    line.offer.origin = line.offer.copy ? owner : none;
+    line.offer.copy = !record_id_equal(&line.node, &name->owner);
+    line.offer.origin = line.offer.copy ? name->owner : none;
     record_put_result(room, RECORD_SEARCH, &line);
     buf_put_char(room, '\n');
 }
@@ -91,10 +96,8 @@ static bool take_files(struct local *local)
     local->first = local->next;
     while (local->next < local->count && local->ordered < LOCAL_FILES && text < LOCAL_TEXT) {
         const struct wanted *file = &local->files[local->next];
-        struct record_offer offer;
         if (file->result == WANTED_OPEN) {
-            local->describe(local->ctx, file, &offer);
-            text += offer.path.len;
+            text += local->names[local->next].path.len;
             local->order[local->ordered++] = local->next;
         }
         local->next++;

@@ -9,6 +9,12 @@
 
 enum { LOCAL_FILES = 256, LOCAL_TEXT = 16 * 1024, LOCAL_GIVERS = 3 }; /* of one order */
 
+/* What the network calls a file, and whose it is. */
+struct local_name {
+    struct str path;
+    struct record_id owner;
+};
+
 /* How a file ended, as the node says. */
 struct local_answer {
     struct wanted *file; /* result, size and was_there are set */
@@ -23,8 +29,7 @@ struct local {
     struct wanted *files; /* those that are open are ordered; all of them are hashed */
     uint32_t count;
     const struct wanted_source *sources;
-    /* What the network calls a file, and whose it is. */
-    void (*describe)(void *ctx, const struct wanted *file, struct record_offer *out);
+    const struct local_name *names; /* of each file */
     void (*on_file)(void *ctx, const struct local_answer *answer);
     /* All are decided. refused: the node does not do that, and the files are open still. */
     void (*done)(void *ctx, bool refused);

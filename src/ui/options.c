@@ -14,6 +14,7 @@ enum action {
     OPTION_CONFIG,
     OPTION_OUTPUT,
     OPTION_FORCE,
+    OPTION_STREAM,
     OPTION_JSON,
     OPTION_QUIET,
     OPTION_VERBOSE,
@@ -38,6 +39,7 @@ static const struct option options[] = {
     {'m', "memory", OPTION_SETTING, "SIZE", "node.memory", "the memory that the program may use"},
     {'o', "output", OPTION_OUTPUT, "PATH", NULL, "where get writes: a file, or a folder"},
     {0, "force", OPTION_FORCE, NULL, NULL, "get may replace a file"},
+    {0, "stream", OPTION_STREAM, NULL, NULL, "get writes to stdout as bytes come; see help get"},
     {0, "json", OPTION_JSON, NULL, NULL, "print JSON, one value a line"},
     {'q', "quiet", OPTION_QUIET, NULL, NULL, "print results and errors only"},
     {'v', "verbose", OPTION_VERBOSE, NULL, NULL, "tell more"},
@@ -100,6 +102,9 @@ static int take(struct parser *parser, const struct option *option, const char *
         return 0;
     case OPTION_FORCE:
         line->force = true;
+        return 0;
+    case OPTION_STREAM:
+        line->stream = true;
         return 0;
     case OPTION_JSON:
         line->json = true;

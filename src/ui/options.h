@@ -30,7 +30,7 @@ struct command_line {
     const char **words; /* operands */
     int count;
     const char *config_path, *output;
-    bool json, quiet, verbose, force, no_prompt;
+    bool json, quiet, verbose, force, stream, no_prompt;
     int argc; /* as given, so that a reload can put the options on top of a new file */
     char **argv;
     /* Of a line that was typed at a prompt; else NULL. */

@@ -60,6 +60,15 @@ static void put_source(struct buf *buf, const struct transfer_source *source)
     buf_put_char(buf, '}');
 }
 
+static struct transfer_source giver_of(const struct outcome_file *here)
+{
+    struct transfer_source source = {.id = here->giver->id, .addr = here->giver->addr[0]};
+
+    source.bytes = (uint64_t)here->file->size;
+    text_copy(text_from(here->giver->name), source.name, sizeof source.name);
+    return source;
+}
+
 /* The transfer's figures, or those of a batch, in which a file has one source. */
 static void put_sources(struct buf *buf, const struct outcome_file *here)
 {
@@ -71,9 +80,7 @@ static void put_sources(struct buf *buf, const struct outcome_file *here)
         put_source(buf, &progress->source[i]);
     }
     if (progress == NULL && here->giver != NULL) {
-        struct transfer_source source = {.id = here->giver->id,
-                                         .bytes = (uint64_t)here->file->size};
-        text_copy(text_from(here->giver->name), source.name, sizeof source.name);
+        struct transfer_source source = giver_of(here);
         put_source(buf, &source);
     }
     buf_put_char(buf, ']');
@@ -98,13 +105,64 @@ static void print_json(const struct outcome_file *here)
     fwrite(buf.ptr, 1, buf.len, stdout);
 }
 
-void outcome_here(struct outcome *outcome, const struct outcome_file *here)
+static void count_source(struct outcome *outcome, const struct transfer_source *source)
 {
+    int i = 0;
+
+    while (i < outcome->source_count && !record_id_equal(&outcome->source[i].id, &source->id)) {
+        i++;
+    }
+    if (i == OUTCOME_SOURCES) {
+        return;
+    }
+    if (i == outcome->source_count) {
+        outcome->source_count++;
+        outcome->source[i] = *source;
+    } else {
+        outcome->source[i].bytes += source->bytes;
+        outcome->source[i].blamed |= source->blamed;
+    }
+}
+
+static void count(struct outcome *outcome, const struct outcome_file *here)
+{
+    const struct transfer_progress *progress = here->progress;
+
     outcome->files++;
     outcome->bytes += (uint64_t)here->file->size;
-    if (outcome->on_terminal) {
-        progress_clear();
+    for (int i = 0; progress != NULL && i < progress->sources; i++) {
+        count_source(outcome, &progress->source[i]);
     }
+    if (progress == NULL && here->giver != NULL) {
+        struct transfer_source source = giver_of(here);
+        count_source(outcome, &source);
+    }
+}
+
+void outcome_summary(const struct outcome *outcome, int64_t elapsed_ms)
+{
+    char text[8192];
+    struct buf buf = buf_on(text, sizeof text);
+
+    buf_printf(&buf, "%u files, ", (unsigned)outcome->files);
+    buf_put_size(&buf, outcome->bytes);
+    buf_put_text(&buf, " in ");
+    buf_put_duration(&buf, elapsed_ms);
+    buf_put_text(&buf, ", SHA-256 verified");
+    if (outcome->failed > 0) {
+        buf_printf(&buf, "; %u failed", (unsigned)outcome->failed);
+    }
+    buf_put_char(&buf, '\n');
+    for (int i = 0; i < outcome->source_count; i++) {
+        progress_put_source(&buf, &outcome->source[i], (int64_t)outcome->bytes);
+    }
+    fwrite(buf.ptr, 1, buf.len, stderr);
+}
+
+void outcome_here(struct outcome *outcome, const struct outcome_file *here)
+{
+    count(outcome, here);
+    progress_clear(&outcome->lines);
     if (outcome->style == PRINT_JSON) {
         print_json(here);
     } else {
@@ -122,9 +180,7 @@ void outcome_failed(struct outcome *outcome, const char *shown, const char *reas
 
     outcome->failed++;
     outcome_note(outcome, status);
-    if (outcome->on_terminal) {
-        progress_clear();
-    }
+    progress_clear(&outcome->lines);
     session_say("%s: %s", shown, reason);
     if (outcome->style == PRINT_JSON) {
         buf_put_char(&buf, '{');

@@ -8,12 +8,18 @@
 #include "swarm/wanted.h"
 #include "ui/print.h"
 
+enum { OUTCOME_SOURCES = 32 };
+
 struct outcome {
     enum print_style style;
-    bool on_terminal; /* stderr shows progress, which a line has to make room for */
+    bool on_terminal;
+    int lines; /* of progress on stderr, which a line has to make room for */
     int status;
     uint32_t files, failed; /* that are here, and that are not */
     uint64_t bytes;
+    /* Who gave them, as far as there is room. */
+    int source_count;
+    struct transfer_source source[OUTCOME_SOURCES];
 };
 
 /* The worst status stays: 130 before 3, 5, 4, 1. */
@@ -30,6 +36,8 @@ struct outcome_file {
 void outcome_here(struct outcome *outcome, const struct outcome_file *here);
 /* It is not, for this reason. */
 void outcome_failed(struct outcome *outcome, const char *shown, const char *reason, int status);
+/* On stderr: how many files came, how fast and from whom. */
+void outcome_summary(const struct outcome *outcome, int64_t elapsed_ms);
 /* The exit status for what a transfer ended with. */
 int outcome_status(int result);
 

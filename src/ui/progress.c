@@ -71,24 +71,68 @@ void progress_format(struct buf *out, const char *name, const struct transfer_pr
     buf_put(out, buf_str(&right));
 }
 
-void progress_show(const char *name, const struct transfer_progress *progress)
+void progress_format_total(struct buf *out, const struct haul_progress *progress)
 {
-    char line[LINE_SIZE];
-    struct buf buf = buf_on(line, sizeof line);
+    buf_printf(out, "%u of %u files  ", (unsigned)progress->done, (unsigned)progress->count);
+    buf_put_size(out, progress->bytes);
+    buf_put_text(out, " of ");
+    buf_put_size(out, progress->size);
+    if (progress->staged > 0) {
+        buf_printf(out, "  %u more came", (unsigned)progress->staged);
+    }
+}
+
+static struct str cut_to_width(const struct buf *buf)
+{
     int width = plat_terminal_width(2);
 
-    progress_format(&buf, name, progress, width < WIDTH_MIN ? WIDTH_MIN : width);
-    fprintf(stderr, "\r%.*s\033[K", (int)buf.len, buf.ptr);
-    fflush(stderr);
+    return text_first(buf_str(buf), (size_t)(width > 1 ? width - 1 : 0));
 }
 
-void progress_clear(void)
+/* The cursor goes back to the first line, so that whatever is written next stands there. */
+static void put_lines(int *lines, struct str first, struct str last)
 {
-    fprintf(stderr, "\r\033[K");
+    bool both = first.len > 0 && last.len > 0;
+
+    if (*lines > 1 && !both) {
+        progress_clear(lines);
+    }
+    fprintf(stderr, "\r%.*s\033[K%s%.*s%s", (int)first.len, first.ptr, both ? "\n\r" : "",
+            (int)last.len, last.ptr, both ? "\033[K\033[A\r" : "\033[K");
     fflush(stderr);
+    *lines = both ? 2 : 1;
 }
 
-static void put_source(struct buf *buf, const struct transfer_source *source, int64_t size)
+void progress_show(int *lines, const char *name, const struct haul_progress *progress)
+{
+    char line[LINE_SIZE], total[LINE_SIZE];
+    struct buf first = buf_on(line, sizeof line), last = buf_on(total, sizeof total);
+    int width = plat_terminal_width(2);
+
+    if (progress->file != NULL) {
+        progress_format(&first, name, &progress->transfer, width < WIDTH_MIN ? WIDTH_MIN : width);
+    }
+    if (progress->count > 1) {
+        progress_format_total(&last, progress);
+    }
+    put_lines(lines, buf_str(&first), cut_to_width(&last));
+}
+
+void progress_show_text(int *lines, struct buf *text)
+{
+    put_lines(lines, cut_to_width(text), STR(""));
+}
+
+void progress_clear(int *lines)
+{
+    if (*lines > 0) {
+        fprintf(stderr, *lines > 1 ? "\r\033[K\n\r\033[K\033[A\r" : "\r\033[K");
+        fflush(stderr);
+    }
+    *lines = 0;
+}
+
+void progress_put_source(struct buf *buf, const struct transfer_source *source, int64_t size)
 {
     char addr[ADDR_TEXT_MAX];
 
@@ -121,7 +165,7 @@ void progress_summary(const char *name, const struct transfer_progress *progress
     buf_put_size(&buf, (uint64_t)((double)progress->size * 1000 / (double)ms));
     buf_put_text(&buf, "/s, SHA-256 verified\n");
     for (int i = 0; i < progress->sources; i++) {
-        put_source(&buf, &progress->source[i], progress->size);
+        progress_put_source(&buf, &progress->source[i], progress->size);
     }
     if (progress->wasted > 0) {
         buf_put_text(&buf, "  wasted: ");

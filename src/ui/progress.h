@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The line that shows a download on a terminal: name, size, per cent, rate, time left, sources.
- * First thread. */
+/* The lines that show what is fetched on a terminal: the file in flight with size, per cent, rate,
+ * time left and sources; and all files together. First thread. */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
-#include "swarm/transfer.h"
+#include "swarm/haul.h"
 
 /* The line, at most width columns, into out. */
 void progress_format(struct buf *out, const char *name, const struct transfer_progress *progress,
                      int width);
-/* Writes it over the last one on stderr. */
-void progress_show(const char *name, const struct transfer_progress *progress);
-/* Takes it away. */
-void progress_clear(void);
+/* The line of all files. */
+void progress_format_total(struct buf *out, const struct haul_progress *progress);
+/* Writes the lines that there are over those of the last time on stderr; *lines is how many, 0 at
+ * first. name: of the file in flight. */
+void progress_show(int *lines, const char *name, const struct haul_progress *progress);
+/* One line of any text. */
+void progress_show_text(int *lines, struct buf *text);
+/* Takes them away. */
+void progress_clear(int *lines);
+/* A source and its share of size bytes, as a line. */
+void progress_put_source(struct buf *buf, const struct transfer_source *source, int64_t size);
 /* What a finished download was: time, mean rate, sources and their shares, waste. One line each, on
  * stderr. */
 void progress_summary(const char *name, const struct transfer_progress *progress);

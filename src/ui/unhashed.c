@@ -24,13 +24,21 @@ static void put_down(struct unhashed_ask *ask)
     }
 }
 
+static void fail(struct wanted *file, int result)
+{
+    file->result = result;
+    file->reason = result == -P2P_ENOTFOUND
+                       ? "its holder has not got it any more"
+                       : "it is not hashed yet, and its holder cannot be reached";
+}
+
 static void settle(struct unhashed_ask *ask, int result)
 {
     struct unhashed *unhashed = ask->unhashed;
 
     put_down(ask);
     if (result != 0) {
-        ask->file->result = result;
+        fail(ask->file, result);
     }
     ask->file = NULL;
     pump(unhashed);
@@ -172,7 +180,9 @@ static struct wanted *next_file(struct unhashed *unhashed)
         if (asks && file->source_count > 0) {
             return file;
         }
-        file->result = asks ? -P2P_EUNREACH : file->result;
+        if (asks) {
+            fail(file, -P2P_EUNREACH);
+        }
     }
     return NULL;
 }
@@ -210,6 +220,18 @@ void unhashed_begin(struct unhashed *unhashed)
     unhashed->last = NULL;
     unhashed->running = true;
     pump(unhashed);
+}
+
+void unhashed_describe(const struct unhashed *unhashed, struct buf *buf)
+{
+    int64_t total = unhashed->hashing_bytes;
+
+    if (unhashed->last == NULL) {
+        return;
+    }
+    buf_put_shown(buf, unhashed->path(unhashed->ctx, unhashed->last));
+    buf_printf(buf, ": its holder is hashing it, %d%%",
+               total > 0 ? (int)(unhashed->hashed_bytes * 100 / total) : 0);
 }
 
 void unhashed_stop(struct unhashed *unhashed)

@@ -27,7 +27,7 @@ struct unhashed {
     uint32_t count;
     const struct wanted_source *sources;
     struct str (*path)(void *ctx, const struct wanted *file); /* its name in the network */
-    /* All are hashed, or have an error as their result. */
+    /* All are hashed, or have an error as their result, with its reason. */
     void (*done)(void *ctx);
     void *ctx;
     /* of the module */
@@ -41,6 +41,8 @@ struct unhashed {
 
 /* The block above is set. done comes later, from the loop. */
 void unhashed_begin(struct unhashed *unhashed);
+/* For people: how far the holder of the file that was asked for last is; nothing when none was. */
+void unhashed_describe(const struct unhashed *unhashed, struct buf *buf);
 /* Forgets all; done does not come. */
 void unhashed_stop(struct unhashed *unhashed);
 

@@ -68,7 +68,8 @@ void told_put(struct buf *buf, const struct told *told)
         told_put_u64(buf, "n", told->n);
     }
     json_put_field_hex(buf, "node", told->node.bytes, sizeof(told->node.bytes));
-    if (told->epoch > 0 || told->seq > 0) {
+    bool offer = told->op == TOLD_PUT || told->op == TOLD_DEL;
+    if (told->feed.len > 0 || !offer) {
         told_put_u64(buf, "epoch", told->epoch);
         told_put_u64(buf, "seq", told->seq);
     }
@@ -78,7 +79,7 @@ void told_put(struct buf *buf, const struct told *told)
     }
     if (told->part != TOLD_ALONE)
         told_put_cstr(buf, "part", told_parts[told->part]);
-    if (told->op == TOLD_PUT || told->op == TOLD_DEL) {
+    if (offer) {
         told_put_change(buf, &told->change);
         return;
     }
@@ -164,7 +165,9 @@ static void told_change(struct record_reader *in, struct told *out)
 static void told_line(struct record_reader *in, struct told *out)
 {
     record_hex(in, "node", out->node.bytes, sizeof(out->node.bytes));
-    if (record_has(in, "epoch") || out->feed.len > 0) {
+    out->op = (enum told_op)record_choice(in, "op", told_ops, "not a change");
+    bool offer = out->op == TOLD_PUT || out->op == TOLD_DEL;
+    if (out->feed.len > 0 || !offer) {
         out->epoch = record_number(in, "epoch");
         out->seq = record_number(in, "seq");
     }
@@ -173,12 +176,11 @@ static void told_line(struct record_reader *in, struct told *out)
         out->was_epoch = record_number(in, "was_epoch");
         out->was_seq = record_number(in, "was_seq");
     }
-    out->op = (enum told_op)record_choice(in, "op", told_ops, "not a change");
     if (record_has(in, "part"))
         out->part = (enum told_part)record_choice(in, "part", told_parts, "not a part");
     if (in->error != 0)
         return;
-    if (out->op == TOLD_PUT || out->op == TOLD_DEL) {
+    if (offer) {
         told_change(in, out);
         return;
     }

@@ -3,6 +3,7 @@
 stretch of network between two processes that can be cut."""
 
 import json
+import queue
 import select
 import socket
 import threading
@@ -96,64 +97,70 @@ def offered(index):
 
 
 class Cable:
-    """Connections to an address, through here; they can be cut, and silenced."""
+    """Connections to an address, through here; they can be cut, and silenced. One thread has them
+    all and does what it is told between two reads."""
 
     def __init__(self, address):
         self.target = split_address(address)
         self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
-        self.state, self.pairs, self.lock = "up", {}, threading.Lock()
-        self.ended = False
+        self.address = f"127.0.0.1:{self.server.getsockname()[1]}"
+        self.state, self.pairs = "up", {}
+        self.orders = queue.Queue()
+        self.bell, self.ear = socket.socketpair()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def cut(self):
         """All connections break, new ones are refused."""
-        self._set("cut")
+        self._order("cut")
 
     def silence(self):
         """Connections stay, and nothing arrives any more."""
-        self._set("silent")
+        self._order("silent")
 
     def heal(self):
         """As after a break of the network: what was open is dead."""
-        self._set("cut")
-        self._set("up")
+        self._order("cut")
+        self._order("up")
 
     def close(self):
-        self.ended = True
+        self._order("end")
         self.thread.join(5)
         assert not self.thread.is_alive()
-        self.server.close()
-        for end in self.pairs:
+        for end in (self.server, self.bell, self.ear, *self.pairs):
             end.close()
 
-    def _set(self, state):
-        with self.lock:
-            self.state = state
-            if state == "cut":
-                for end in self.pairs:
-                    end.close()
-                self.pairs = {}
+    def _order(self, state):
+        done = threading.Event()
+        self.orders.put((state, done))
+        self.bell.send(b"!")
+        assert done.wait(10)
+
+    def _obey(self):
+        self.ear.recv(1)
+        self.state, done = self.orders.get()
+        if self.state == "cut":
+            for end in self.pairs:
+                end.close()
+            self.pairs = {}
+        done.set()
 
     def _accept(self):
         end, _ = self.server.accept()
-        other = None
-        if self.state == "up":
-            try:
-                other = socket.create_connection(self.target, 2)
-            except OSError:
-                other = None
         if self.state == "silent":
             self.pairs[end] = None
-        elif other is None:
+            return
+        try:
+            other = socket.create_connection(self.target, 2) if self.state == "up" else None
+        except OSError:
+            other = None
+        if other is None:
             end.close()
         else:
             self.pairs[end], self.pairs[other] = other, end
 
     def _move(self, end):
-        other = self.pairs.get(end)
+        other = self.pairs[end]
         try:
             data = end.recv(1 << 16)
             if data and other:
@@ -168,12 +175,14 @@ class Cable:
                     broken.close()
 
     def _run(self):
-        while not self.ended:
-            with self.lock:
-                ends = [] if self.state == "silent" else list(self.pairs)
-                ready, _, _ = select.select([self.server, *ends], [], [], 0.02)
-                for end in ready:
-                    if end is self.server:
-                        self._accept()
-                    elif end in self.pairs:
-                        self._move(end)
+        while self.state != "end":
+            ends = [] if self.state == "silent" else list(self.pairs)
+            ready, _, _ = select.select([self.ear, self.server, *ends], [], [])
+            if self.ear in ready:
+                self._obey()
+                continue
+            for end in ready:
+                if end is self.server:
+                    self._accept()
+                elif end in self.pairs:
+                    self._move(end)

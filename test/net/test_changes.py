@@ -81,7 +81,7 @@ def test_reading_goes_on_where_it_ended(fleet):
     "since,status",
     [
         ("{name}.{last}", 200),
-        ("{name}.{next}", 410),
+        ("{name}.{beyond}", 410),
         ("{name}.18446744073709551615", 410),
         ("0000000000000000.0", 410),
         ("{name}", 400),
@@ -97,7 +97,7 @@ def test_places_that_are_none(fleet, since, status):
     with Member(index) as member:
         member.joined(offer("a"))
     name, last = position(index)
-    text = since.format(name=name, last=last, next=last + 1)
+    text = since.format(name=name, last=last, beyond=last + 1000)  # it goes on: the member is lost
     with Feed(index, text) as feed:
         assert feed.head.status == status
 

@@ -4,6 +4,7 @@ said of each that does not, and the exit status of all."""
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from chains import sha256
 from fleet import put, wait_until
 from holder import Holder
+from keyboard import Keyboard
 
 
 @pytest.fixture
@@ -301,3 +303,86 @@ def test_many_as_json(fleet, index, here):
     assert right["sha256"] == sha256(b"b" * 200_000) and right["size"] == 200_000
     assert [s["name"] for s in right["sources"]] == ["kitchen"]
     assert sum(s["bytes"] for s in right["sources"]) == 200_000
+
+
+SIZES = [0, 1, 65536, 65537, 3_000_017, 20 << 20]
+
+
+@pytest.mark.parametrize("option", [["-o", "-"], ["--stream"]])
+def test_to_stdout(fleet, index, here, option):
+    files = {f"{size}.bin": os.urandom(size) for size in SIZES}
+    for name in ("one", "two"):
+        fleet.peer(index, files, name=name)
+    wait_all(index, 2 * len(SIZES))
+    for name, data in files.items():
+        process = fleet.spawn("get", name, *option, index=index, cwd=here)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (0, b""), (name, err)
+        assert out == data, name
+    assert left_in(here) == []
+    result = fleet.run("get", "1.bin", "0.bin", *option, index=index, cwd=here)
+    assert result.code == 2 and result.out == ""
+    assert fleet.run("get", "nobody", *option, index=index, cwd=here).code == 4
+
+
+def test_a_stream_begins_before_it_ends(fleet, index, here):
+    """Bytes come while the rest is still on its way, and a reader that pauses holds it up."""
+    data = os.urandom(24 << 20)
+    fleet.peer(index, {"film.bin": data}, "--transfer.upload_limit", "16M/s")
+    wait_all(index, 1)
+    process = fleet.spawn("get", "film.bin", "--stream", index=index, cwd=here)
+    first = process.stdout.read(1 << 20)
+    assert process.poll() is None, "the get is at work still"
+    rest, err = process.communicate(timeout=30)
+    assert first + rest == data and process.returncode == 0, err
+
+
+def test_nothing_unproven_to_stdout(fleet, index, here):
+    fleet.own(Liar(index, os.urandom(300_000), "liar", "lie.bin"))
+    result = fleet.run("get", "lie.bin", "-o", "-", index=index, cwd=here)
+    assert result.code == 5 and result.out == ""
+
+
+def test_a_stream_among_liars(fleet, index, here):
+    data = os.urandom(2_000_000)
+    fleet.peer(index, {"film.bin": data}, name="honest")
+    fleet.own(Liar(index, data, "liar", "film.bin"))
+    wait_all(index, 2)
+    process = fleet.spawn("get", "film.bin", "--stream", index=index, cwd=here)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0 and out == data, err
+
+
+def test_a_reader_that_goes(fleet, index, here):
+    fleet.peer(index, {"film.bin": os.urandom(8 << 20)})
+    wait_all(index, 1)
+    for option in (["-o", "-"], ["--stream"]):
+        process = fleet.spawn("get", "film.bin", *option, index=index, cwd=here)
+        process.stdout.read(1000)
+        process.stdout.close()
+        assert process.wait(20) == 1 and process.stderr.read() == b""
+        process.stderr.close()
+
+
+def test_a_stream_interrupted(fleet, index, here):
+    fleet.peer(index, {"film.bin": os.urandom(8 << 20)}, "--transfer.upload_limit", "1M/s")
+    wait_all(index, 1)
+    process = fleet.spawn("get", "film.bin", "--stream", index=index, cwd=here)
+    process.stdout.read(1000)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+
+
+def test_on_a_terminal(fleet, index):
+    """A line while it runs, which makes room for the result; then who gave how much."""
+    fleet.peer(index, {"big.bin": os.urandom(2 << 20)}, "--transfer.upload_limit", "2M/s")
+    wait_all(index, 1)
+    board = Keyboard(fleet, "get", "big.bin", index=index)
+    board.wait(r"^big\.bin +\d+%  \S+ \S+ of 2\.0 MiB", 20)
+    assert board.ended() == 0
+    rows = [row.rstrip() for row in board.screen.rows if row.strip()]
+    assert re.fullmatch(r"[0-9a-f]{64}  big\.bin", rows[0]), rows
+    assert re.match(r"big\.bin: 2\.0 MiB in .*, SHA-256 verified$", rows[1]), rows
+    assert rows[2] == "  kitchen: 2.0 MiB (100%)" and len(rows) == 3, rows
+    assert board.screen.widest < 80

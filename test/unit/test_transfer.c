@@ -506,12 +506,104 @@ static void stops_when_told(void **state)
     }
 }
 
+/* A stream's reader: takes each piece as it is told of, on the next turn. */
+static struct reader {
+    struct loop_post post;
+    uint8_t *bytes;
+    size_t len;
+    int file, told;
+} reader;
+
+static void on_read(void *ctx)
+{
+    (void)ctx;
+    transfer_given(fleet.transfer);
+}
+
+static void on_piece(void *ctx, int64_t place, uint32_t length)
+{
+    struct plat_stat stat;
+    (void)ctx;
+    assert_int_equal(plat_fstat(reader.file, &stat), 0);
+    assert_true(stat.size <= 8 * PIECE);
+    assert_int_equal(plat_pread(reader.file, reader.bytes + reader.len, length, place), length);
+    reader.len += length;
+    reader.told++;
+    reader.post = (struct loop_post){.run = on_read};
+    loop_defer(fleet.loop, &reader.post);
+}
+
+static void begin_unnamed(int64_t size, uint32_t window)
+{
+    struct transfer_want want = {.content = fleet.content,
+                                 .size = size,
+                                 .folder = fleet.folder_fd,
+                                 .unnamed = true,
+                                 .window = window,
+                                 .on_piece = on_piece,
+                                 .done = on_done};
+    reader = (struct reader){.bytes = calloc(1, (size_t)size + PIECE)};
+    reader.file = want.file = plat_open_unnamed(fleet.folder_fd);
+    fleet.done = 0;
+    assert_int_equal(transfer_start(fleet.transfer, &want), 0);
+}
+
+/* Liars who are found out at once cost a stream nothing; who forges from the front on is found out
+ * too late, and the result says so. */
+static void a_stream_comes_in_order(void **state)
+{
+    static const struct row streams[] = {
+        {"empty", 0, {HONEST}, 0},
+        {"a piece", PIECE, {HONEST}, 0},
+        {"less than the window", 5 * PIECE + 3, {HONEST}, 0},
+        {"more than the window", 30 * PIECE + 17, {HONEST, HONEST, HONEST}, 0},
+        {"wrong bytes and honest", 20 * PIECE, {WRONG_BYTES, HONEST}, 0},
+        {"cuts", 20 * PIECE, {CUTS, HONEST}, 0},
+        {"halves", 20 * PIECE, {HAS_FIRST_HALF, HAS_SECOND_HALF}, 0},
+        {"wrong bytes only", 20 * PIECE, {WRONG_BYTES}, -P2P_EVERIFY},
+        {"forged chain only", 20 * PIECE, {FORGED_CHAIN}, -P2P_EVERIFY},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
+        open_fleet(streams[i].size, streams[i].manners);
+        begin_unnamed((int64_t)streams[i].size, 8);
+        until_done();
+        if (fleet.result != streams[i].result)
+            fail_msg("%s: %d (%s)", streams[i].name, fleet.result, fleet.reason);
+        if (streams[i].result == 0) {
+            assert_int_equal(reader.len, streams[i].size);
+            assert_memory_equal(reader.bytes, fleet.truth, reader.len);
+        }
+        plat_close(reader.file);
+        free(reader.bytes);
+        assert_int_equal(files_left(), 0);
+        close_fleet();
+    }
+}
+
+static void bytes_without_a_name(void **state)
+{
+    (void)state;
+    open_fleet(20 * PIECE + 5, (enum manner[HOLDERS_MAX]){WRONG_BYTES, HONEST});
+    begin_unnamed(20 * PIECE + 5, 0);
+    until_done();
+    assert_int_equal(fleet.result, 0);
+    assert_int_equal(reader.told, 0);
+    assert_int_equal(plat_pread(reader.file, reader.bytes, 20 * PIECE + 5, 0), 20 * PIECE + 5);
+    assert_memory_equal(reader.bytes, fleet.truth, 20 * PIECE + 5);
+    plat_close(reader.file);
+    free(reader.bytes);
+    assert_int_equal(files_left(), 0);
+    close_fleet();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(downloads_end_right),     cmocka_unit_test(a_wrong_size_is_found_out),
         cmocka_unit_test(a_file_in_the_way_stays), cmocka_unit_test(goes_on_with_a_part),
         cmocka_unit_test(stops_when_told),         cmocka_unit_test(keeps_to_its_limit),
+        cmocka_unit_test(a_stream_comes_in_order), cmocka_unit_test(bytes_without_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What a command fetches with: transfer workers and a haul, in what is left of its memory. First
+ * thread. */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include "swarm/haul.h"
+#include "ui/session.h"
+
+struct engine {
+    struct session *session;
+    struct worker workers[P2P_WORKERS_MAX];
+    int worker_count;
+    struct haul *haul; /* NULL: not made */
+};
+
+/* Takes the rest of the session's memory and starts the workers. 0, or an error: there is too
+ * little; engine_close in any case. */
+int engine_open(struct engine *engine, struct session *session);
+void engine_close(struct engine *engine);
+
+#endif

@@ -1,0 +1,592 @@
+# SPDX-License-Identifier: MIT
+"""Indexes that follow each other: what one knows all know, breaks of the network heal, nothing dead
+comes back, and nodes go on with the next index when theirs is gone."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from chains import sha256
+from feed import Cable, Feed, offered
+from fleet import free_port, program, put, wait_until
+from wire import Member, del_line, offer, put_line
+
+HEALED_S = 5  # after a break mirrors agree within
+
+
+class Ring:
+    """Mirrors with a cable for each direction of each pair."""
+
+    def __init__(self, fleet, count, *args, plain=False):
+        self.fleet, self.args = fleet, args
+        ports = [free_port() for _ in range(count)]
+        self.cables, self.indexes, self.lists = {}, [], []
+        for i in range(count):
+            others = []
+            for j in range(count):
+                if i == j:
+                    continue
+                if plain:
+                    others.append(f"127.0.0.1:{ports[j]}")
+                    continue
+                self.cables[i, j] = fleet.own(Cable(f"127.0.0.1:{ports[j]}"))
+                others.append(self.cables[i, j].address)
+            self.lists.append(",".join(others))
+        for i in range(count):
+            self.indexes.append(
+                fleet.index(
+                    "--index.mirrors",
+                    self.lists[i],
+                    *args,
+                    name=f"index{i}",
+                    listen=f"127.0.0.1:{ports[i]}",
+                )
+            )
+        self.wait_in_step()
+
+    def wait_in_step(self, deadline=10):
+        for index in self.indexes:
+            wait_until(
+                lambda: all(m["state"] == "in step" for m in index.stats()["mirrors"]),
+                deadline,
+                f"{index.name} is in step",
+            )
+
+    def part(self, *group):
+        """Indexes of the group see each other only, and so do the rest."""
+        for (i, j), cable in self.cables.items():
+            if (i in group) != (j in group):
+                cable.cut()
+
+    def heal(self):
+        for cable in self.cables.values():
+            cable.heal()
+
+    def wait_agreed(self, wanted=None, deadline=HEALED_S):
+        def agreed():
+            seen = [offered(index) for index in self.indexes]
+            states = [living(index) for index in self.indexes]
+            target = seen[0] if wanted is None else wanted
+            told[:] = [
+                f"{index.name} {node[:8]}: {states[i].get(node)}"
+                f" {sorted(target.get(node, {}).items() ^ seen[i].get(node, {}).items())}"
+                for i, index in enumerate(self.indexes)
+                for node in {**target, **seen[i]}
+                if target.get(node, {}) != seen[i].get(node, {})
+            ]
+            return all(one == target for one in seen) and all(one == states[0] for one in states)
+
+        told = []
+        try:
+            wait_until(agreed, deadline, "all mirrors know the same")
+        except AssertionError:
+            print("\n".join(told))
+            raise
+
+
+def living(index):
+    return {
+        node["node"]: (node["epoch"], node["seq"], node["home"])
+        for node in index.nodes()
+        if node["state"] != "left"
+    }
+
+
+def offers_of(member, paths):
+    return {member.id: {path: offer(path)["sha256"] for path in paths}}
+
+
+def moved(member, index):
+    """The same node on a connection to another index."""
+    other = Member(index, member.name, member.port, member.token)
+    other.epoch, other.seq = member.epoch, member.seq
+    return other
+
+
+def test_what_one_learns_all_know(fleet):
+    ring = Ring(fleet, 3, plain=True)
+    a, b, c = ring.indexes
+    with Member(a, "one") as one, Member(b, "two") as two:
+        answer = one.joined(*[offer(f"a{i}") for i in range(30)])
+        assert set(answer["indexes"]) == {x.address for x in ring.indexes}
+        two.joined(offer("b0"), offer("b1", sha256=None))
+        ring.wait_agreed()
+        assert len(offered(c)) == 2 and len(offered(c)[one.id]) == 30
+        assert one.update(put_line("new"), del_line("a0")).status == 200
+        wait_until(lambda: c.file("new") and b.file("new") and not c.file("a0"), 2)
+        (record,) = [n for n in c.nodes() if n["node"] == one.id]
+        assert record["home"] == answer_id(a) and record["state"] == "active"
+        assert (record["epoch"], record["seq"]) == (1, 2)
+        assert one.leave().status == 200
+        wait_until(lambda: one.id not in offered(b) and one.id not in offered(c), 2)
+        assert all(
+            [n["state"] for n in x.nodes() if n["node"] == one.id] == ["left"] for x in ring.indexes
+        )
+        assert sum(x.stats()["joins"] for x in ring.indexes) == 2
+
+
+def answer_id(index):
+    return index.get("/v1/stats").header("p2p-node")
+
+
+def test_a_mirror_that_comes_late_catches_up(fleet):
+    first = fleet.index()
+    members = [Member(first, f"m{i}") for i in range(12)]
+    for i, member in enumerate(members):
+        member.joined(*[offer(f"m{i}/f{k}") for k in range(100 * i)])
+    before = offered(first)
+    second = fleet.index("--index.mirrors", first.address, name="second")
+    second.wait_log("in step with mirror .* 12 nodes fetched")
+    assert offered(second) == before
+    assert living(second) == living(first)
+    for member in members:
+        member.close()
+
+
+def test_an_index_may_name_itself(fleet):
+    port = free_port()
+    index = fleet.index("--index.mirrors", f"127.0.0.1:{port}", listen=f"127.0.0.1:{port}")
+    wait_until(lambda: [m["state"] for m in index.stats()["mirrors"]] == ["self"])
+    with Member(index) as member:
+        assert member.joined(offer("a"))["indexes"] == [index.address]
+
+
+def test_what_is_no_index_is_said_and_not_followed(fleet):
+    peer = fleet.peer("127.0.0.1:1", {"a": b"a"})
+    index = fleet.index("--index.mirrors", peer.address)
+    index.wait_log(f"warn +index: mirror {peer.address} is no index")
+    assert index.get("/v1/stats").status == 200
+
+
+def test_a_peer_goes_on_with_the_next_index(fleet):
+    """It was told of one only; it learns the other from the join, and takes nothing up again."""
+    ring = Ring(fleet, 2, plain=True)
+    first, second = ring.indexes
+    peer = fleet.peer(first, {"a.txt": b"alpha", "b.txt": b"beta"})
+    second.wait_file("b.txt", sha256(b"beta"))
+    first.kill()
+    put(peer.share / "c.txt", b"gamma")
+    second.wait_file("c.txt", sha256(b"gamma"))
+    assert len(second.files("*.txt")) == 3
+    assert second.stats()["joins"] == 0, "an update was enough"
+    wait_until(lambda: second.node("kitchen")["home"] == answer_id(second))
+    first.restart()
+    wait_until(lambda: offered(first) == offered(second), HEALED_S)
+    assert first.node("kitchen")["home"] == answer_id(second)
+
+
+def test_no_search_fails_while_one_index_lives(fleet):
+    ring = Ring(fleet, 2, plain=True)
+    first, second = ring.indexes
+    fleet.peer(f"{first.address},{second.address}", {"a.txt": b"alpha"})
+    for index in ring.indexes:
+        index.wait_file("a.txt", sha256(b"alpha"))
+    both = f"{first.address},{second.address}"
+    for victim, other in ((first, second), (second, first)):
+        victim.kill()
+        for _ in range(3):
+            assert "a.txt" in fleet.ok("search", "a.txt", index=both).out
+            assert "a.txt" in fleet.ok("list", index=both).out
+        victim.restart()
+        wait_until(lambda: victim.file("a.txt") and other.file("a.txt"))
+        ring.wait_in_step()
+
+
+def test_an_index_that_stands_still_is_passed_over(fleet):
+    ring = Ring(fleet, 2, plain=True)
+    first, second = ring.indexes
+    with Member(second) as member:
+        member.joined(offer("a.txt"))
+        first.wait_file("a.txt")
+        first.send(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            both = f"{first.address},{second.address}"
+            assert "a.txt" in fleet.ok("search", "a.txt", index=both).out
+            assert time.monotonic() - began < 3
+            wait_until(lambda: second.stats()["mirrors"][0]["state"] != "in step", 10)
+        finally:
+            first.send(signal.SIGCONT)
+        ring.wait_in_step()
+
+
+def test_only_the_home_loses_a_node(fleet):
+    """The mirror has no word of the node for many leases; its home has."""
+    ring = Ring(fleet, 2, "--index.lease", "1s")
+    a, b = ring.indexes
+    with Member(a, "alive") as alive, Member(a, "silent", port=free_port()) as silent:
+        alive.joined(offer("x"))
+        silent.joined(offer("y"))
+        b.wait_file("y")
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            assert alive.alive().status == 200
+            assert b.file("x"), "its home hears it"
+        assert a.file("y") is None
+        b.wait_gone("y", deadline=1)
+        assert a.stats()["lost"] == b.stats()["lost"] == 1
+
+
+def test_a_mirror_whose_home_is_silent_judges_itself_and_takes_it_back(fleet):
+    ring = Ring(fleet, 2, "--index.lease", "2s")
+    a, b = ring.indexes
+    with Member(a, "m") as member:
+        member.joined(offer("x"), offer("y"))
+        b.wait_file("x")
+        for cable in ring.cables.values():
+            cable.silence()
+        began = time.monotonic()
+        with Feed(b) as feed:
+
+            def beat_until(condition, deadline):
+                end = time.monotonic() + deadline
+                while not condition():
+                    assert time.monotonic() < end
+                    assert member.alive().status == 200
+
+            beat_until(lambda: b.file("x") is None, 10)
+            assert time.monotonic() - began > 1.5, "for a lease it is believed in"
+            assert feed.until(lambda line: line["op"] == "lost")[-1]["node"] == member.id
+            assert a.file("x")
+            ring.heal()
+            beat_until(lambda: b.file("x") and b.file("y"), HEALED_S)
+            lines = feed.until(lambda line: line["op"] in ("back", "join"))
+            assert lines[-1]["op"] == "back" and lines[-1]["node"] == member.id
+            assert [line["op"] for line in lines[:-1]] == ["put", "put"]
+        assert living(a) == living(b)
+
+
+def test_nothing_dead_comes_back(fleet):
+    """It left at one while the other could not hear it."""
+    ring = Ring(fleet, 3)
+    a, b, c = ring.indexes
+    with Member(a, "dead") as dead, Member(b, "living") as alive:
+        dead.joined(offer("d"))
+        alive.joined(offer("l"))
+        ring.wait_agreed()
+        ring.part(0)
+        assert dead.leave().status == 200
+        assert b.file("d") and c.file("d"), "they cannot know"
+        ring.heal()
+        ring.wait_agreed(offers_of(alive, ["l"]))
+        b.restart()
+        ring.wait_in_step()
+        ring.wait_agreed(None)
+        assert all(x.file("d") is None for x in ring.indexes)
+
+
+def test_a_node_that_moved_while_its_home_was_cut_off(fleet):
+    ring = Ring(fleet, 2)
+    a, b = ring.indexes
+    member = Member(a, "m")
+    member.joined(offer("x"), offer("y"))
+    ring.wait_agreed()
+    ring.part(0)
+    first, member = member, moved(member, b)
+    assert member.update(put_line("z"), del_line("x")).status == 200
+    first.close()
+    assert {f["path"] for f in b.files()} == {"y", "z"}
+    assert {f["path"] for f in a.files()} <= {"x", "y"}
+    ring.heal()
+    ring.wait_agreed(offers_of(member, ["y", "z"]))
+    assert living(a)[member.id] == (1, 2, answer_id(b))
+    with member, moved(member, a) as old:
+        assert old.alive().status == 409, "its home is the other one now"
+        assert old.update(put_line("w")).status == 200, "with the next number it may come back"
+        ring.wait_agreed(offers_of(old, ["y", "z", "w"]))
+
+
+def test_a_restarted_node_is_followed_by_its_differences(fleet):
+    ring = Ring(fleet, 2, plain=True)
+    a, b = ring.indexes
+    with Member(a, "m") as member:
+        member.joined(*[offer(f"f{i}") for i in range(500)])
+        ring.wait_agreed()
+        served = a.stats()["connections"]["bytes_out"]
+        state = (2, 1, answer_id(a))
+        member.epoch, member.seq = 2, 0
+        member.joined(*[offer(f"f{i}") for i in range(1, 501)])
+        wait_until(lambda: living(b)[member.id] == state)
+        assert a.stats()["connections"]["bytes_out"] - served < 30000, "not all 500 went over again"
+        ring.wait_agreed(offers_of(member, [f"f{i}" for i in range(1, 501)]))
+
+
+def test_what_found_no_room_is_incomplete_everywhere(fleet):
+    port = free_port()
+    small = fleet.index("-m", "4M", name="small", listen=f"127.0.0.1:{port}")
+    big = fleet.index("--index.mirrors", small.address, name="big")
+    room = int(small.out.wait(r"room for (\d+) offers", 5).group(1))
+    with Member(small, "m") as member:
+        answer = member.joined(*[offer(f"f{i}", sha256=None) for i in range(room + 500)])
+        assert answer["incomplete"] and answer["refused"] > 0
+        wait_until(lambda: big.node("m") and big.node("m")["offers"] == answer["accepted"])
+        assert big.node("m")["incomplete"] is True
+        assert member.update(put_line("g", sha256=None), del_line("f0")).status == 200
+        wait_until(lambda: living(big) == living(small))
+        assert big.node("m")["incomplete"] is True
+
+
+def test_a_broken_line_is_not_followed(fleet):
+    """Somebody who is no good mirror: it is left, said once, and tried again."""
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    import threading
+
+    class Bad(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self, body=b""):
+            self.send_response(200)
+            self.send_header("P2P-Node", "ab" * 16)
+            self.send_header("P2P-Feed", "feed.5")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_HEAD = answer
+
+        def do_GET(self):
+            self.answer(b'{"feed":"feed","n":6,"op":"put","path":"../x"}\n' + b'{"node":"x"}\n')
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Bad)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        index = fleet.index("--index.mirrors", f"127.0.0.1:{server.server_port}")
+        index.wait_log("warn +index: mirror .* is away")
+        with Member(index) as member:
+            member.joined(offer("a"))
+            assert [f["path"] for f in index.files()] == ["a"]
+        assert len(index.out.matching("is away")) == 1
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Model:
+    """Nodes that do what they like at any index, and what they have."""
+
+    def __init__(self, ring, chance, count):
+        self.ring, self.chance = ring, chance
+        self.members = [None] * count
+        self.tokens = [os.urandom(32).hex() for _ in range(count)]
+        self.epochs = [0] * count
+        self.offers = [{} for _ in range(count)]
+
+    def _changes(self, i):
+        lines = []
+        for _ in range(self.chance.randrange(4)):
+            path = f"n{i}/f{self.chance.randrange(12)}"
+            if self.chance.random() < 0.35:
+                self.offers[i].pop(path, None)
+                lines.append(del_line(path))
+            else:
+                name = f"{self.chance.getrandbits(256):064x}"
+                self.offers[i][path] = name
+                lines.append(put_line(path, sha256=name))
+        return lines
+
+    def _join(self, i):
+        index = self.chance.choice(self.ring.indexes)
+        if self.members[i]:
+            self.members[i].close()
+        self.epochs[i] += 1
+        self.members[i] = Member(index, f"n{i}", token=self.tokens[i])
+        self.members[i].epoch = self.epochs[i]
+        self._changes(i)
+        offers = [offer(path, sha256=name) for path, name in self.offers[i].items()]
+        assert self.members[i].join(*offers).status == 200
+
+    def _update(self, i):
+        before = dict(self.offers[i])
+        reply = self.members[i].update(*self._changes(i))
+        if reply.status != 200:
+            self.offers[i] = before
+            self._join(i)
+
+    def act(self):
+        i = self.chance.randrange(len(self.members))
+        dice = self.chance.random()
+        if not self.members[i] or dice < 0.05:
+            self._join(i)
+        elif dice < 0.1:
+            assert self.members[i].leave().status == 200
+            self.members[i].close()
+            self.members[i] = None
+            self.offers[i] = {}
+        elif dice < 0.25:
+            before = self.members[i]
+            others = [index for index in self.ring.indexes if index is not before.index]
+            self.members[i] = moved(before, self.chance.choice(others))
+            self._update(i)
+            before.close()
+        else:
+            self._update(i)
+
+    def crash(self):
+        """An index goes down and comes back with what it has on disk; those who were there come
+        back with an update, as nodes do."""
+        index = self.chance.choice(self.ring.indexes)
+        if self.chance.random() < 0.5:
+            wait_until(lambda: index.stats()["snapshot"].get("behind", 0) == 0)
+            index.kill()
+        index.restart()
+        for i, member in enumerate(self.members):
+            if member and member.index is index:
+                member.close()
+                self.members[i] = moved(member, index)
+                self._update(i)
+
+    def wanted(self):
+        return {
+            member.id: self.offers[i]
+            for i, member in enumerate(self.members)
+            if member and self.offers[i]
+        }
+
+    def close(self):
+        for member in self.members:
+            if member:
+                member.close()
+
+
+def play(fleet, rounds, steps):
+    seed = int(os.environ.get("MIRRORS_SEED", random.randrange(1 << 30)))
+    print("MIRRORS_SEED", seed)
+    chance = random.Random(seed)
+    ring = Ring(fleet, 3, "--index.lease", "1h", "--index.snapshot", "200ms")
+    model = fleet.own(Model(ring, chance, 8))
+    for _ in range(rounds):
+        for _ in range(steps):
+            dice = chance.random()
+            if dice < 0.04:
+                chance.choice(list(ring.cables.values())).cut()
+            elif dice < 0.08:
+                chance.choice(list(ring.cables.values())).heal()
+            elif dice < 0.1:
+                ring.part(chance.randrange(3))
+            elif dice < 0.106:
+                model.crash()
+            else:
+                model.act()
+        ring.heal()
+        ring.wait_agreed(model.wanted())
+
+
+def test_three_mirrors_and_a_model(fleet):
+    play(fleet, 6, 250)
+
+
+@pytest.mark.long
+def test_three_mirrors_and_a_model_for_long(fleet):
+    play(fleet, 40, 400)
+
+
+def sh(*words, **how):
+    return subprocess.run(words, check=True, capture_output=True, text=True, **how)
+
+
+class Island:
+    """Network namespaces on one bridge; a link can be taken down as a cable is pulled."""
+
+    def __init__(self, count):
+        self.name = f"p2p{os.getpid() % 10000}"
+        self.spaces = [f"{self.name}-{i}" for i in range(count)]
+        self.made = []
+        sh("ip", "link", "add", self.name, "type", "bridge")
+        self.made.append(("ip", "link", "del", self.name))
+        sh("ip", "link", "set", self.name, "up")
+        for i, space in enumerate(self.spaces):
+            sh("ip", "netns", "add", space)
+            self.made.append(("ip", "netns", "del", space))
+            sh(
+                "ip",
+                "link",
+                "add",
+                f"{self.name}v{i}",
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                space,
+            )
+            sh("ip", "link", "set", f"{self.name}v{i}", "master", self.name, "up")
+            for command in (
+                ("addr", "add", f"10.213.7.{i + 1}/24", "dev", "eth0"),
+                ("link", "set", "eth0", "up"),
+                ("link", "set", "lo", "up"),
+            ):
+                sh("ip", "-n", space, *command)
+
+    def plug(self, i, state):
+        sh("ip", "link", "set", f"{self.name}v{i}", state)
+
+    def inside(self, i):
+        return ["ip", "netns", "exec", self.spaces[i]]
+
+    def close(self):
+        for command in reversed(self.made):
+            subprocess.run(command, check=False, capture_output=True)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+def test_mirrors_in_a_network_that_breaks(fleet):
+    """Real packets that get lost: connections stay and say nothing. Each side goes on with its own
+    peer; when the cable is in again both sides know the same within seconds."""
+    try:
+        island = fleet.own(Island(2))
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    hosts = ["10.213.7.1", "10.213.7.2"]
+    indexes, peers = [], []
+    for i in (0, 1):
+        indexes.append(
+            fleet.index(
+                "--index.mirrors",
+                ",".join(f"{host}:7750" for host in hosts),
+                "--index.lease",
+                "5s",
+                name=f"index{i}",
+                listen=f"{hosts[i]}:7750",
+                prefix=island.inside(i),
+            )
+        )
+        peers.append(
+            fleet.peer(
+                f"{hosts[i]}:7750",
+                {f"p{i}/{k}": b"%d %d" % (i, k) for k in range(20)},
+                name=f"peer{i}",
+                prefix=island.inside(i),
+                listen=f"{hosts[i]}:7751",
+            )
+        )
+
+    def know(i):
+        """Asked from inside its own network."""
+        line = [*island.inside(i), program(), "list", "-i", f"{hosts[i]}:7750"]
+        out = sh(*line, env=fleet.environment()).stdout
+        return {tuple(row.split("\t")[:2]) + (row.split("\t")[-1],) for row in out.splitlines()}
+
+    wait_until(lambda: know(0) == know(1) and len(know(0)) == 40, 20)
+    for _ in range(3):
+        island.plug(1, "down")
+        for i in (0, 1):
+            put(peers[i].share / f"p{i}" / "new", os.urandom(9))
+            (peers[i].share / f"p{i}" / "0").unlink(missing_ok=True)
+        wait_until(lambda: len(know(0)) <= 21 and len(know(1)) <= 21, 30, "each side by itself")
+        island.plug(1, "up")
+        began = time.monotonic()
+        wait_until(lambda: know(0) == know(1) and len(know(0)) >= 38, 15)
+        took = time.monotonic() - began
+        print(f"healed after {took:.1f} s")
+        assert took < HEALED_S + 1
