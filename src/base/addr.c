@@ -256,12 +256,22 @@ static void addr_put_ip6(struct buf *buf, const struct plat_addr *addr)
         buf_printf(buf, "%%%u", (unsigned)addr->scope);
 }
 
+/* Not by printf: an answer of the index has some. */
+static void addr_put_ip4(struct buf *buf, const struct plat_addr *addr)
+{
+    for (int i = 0; i < 4; i++) {
+        if (i > 0)
+            buf_put_char(buf, '.');
+        buf_put_u64(buf, addr->ip[i]);
+    }
+}
+
 static void addr_put_ip(struct buf *buf, const struct plat_addr *addr)
 {
     if (addr->family == 6)
         addr_put_ip6(buf, addr);
     else if (addr->family == 4)
-        buf_printf(buf, "%u.%u.%u.%u", addr->ip[0], addr->ip[1], addr->ip[2], addr->ip[3]);
+        addr_put_ip4(buf, addr);
     else
         buf_put_text(buf, "none");
 }
@@ -274,7 +284,9 @@ const char *addr_format(const struct plat_addr *addr, char out[static ADDR_TEXT_
     addr_put_ip(&buf, addr);
     if (addr->family == 6)
         buf_put_char(&buf, ']');
-    buf_printf(&buf, ":%u", addr->port);
+    buf_put_char(&buf, ':');
+    buf_put_u64(&buf, addr->port);
+    buf_put_char(&buf, '\0');
     return out;
 }
 

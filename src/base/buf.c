@@ -31,11 +31,32 @@ static char *buf_room(struct buf *buf, size_t size)
     return at;
 }
 
+/* What is put is mostly a few bytes, for which a call of memcpy takes longer than this. */
+static void buf_copy(char *to, const char *from, size_t size)
+{
+    if (size > 64) {
+        memcpy(to, from, size);
+    } else if (size >= 16) {
+        for (size_t i = 0; i + 16 < size; i += 16)
+            memcpy(to + i, from + i, 16);
+        memcpy(to + size - 16, from + size - 16, 16);
+    } else if (size >= 4) {
+        size_t middle = size >= 8 ? 4 : 0;
+        memcpy(to, from, 4);
+        memcpy(to + middle, from + middle, 4);
+        memcpy(to + size - 4 - middle, from + size - 4 - middle, 4);
+        memcpy(to + size - 4, from + size - 4, 4);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            to[i] = from[i];
+    }
+}
+
 void buf_put_bytes(struct buf *buf, const void *bytes, size_t size)
 {
-    char *at = size > 0 ? buf_room(buf, size) : NULL;
+    char *at = buf_room(buf, size);
     if (at)
-        memcpy(at, bytes, size);
+        buf_copy(at, bytes, size);
 }
 
 void buf_put(struct buf *buf, struct str text)
@@ -48,11 +69,6 @@ void buf_put_char(struct buf *buf, char byte)
     char *at = buf_room(buf, 1);
     if (at)
         *at = byte;
-}
-
-void buf_put_text(struct buf *buf, const char *cstr)
-{
-    buf_put_bytes(buf, cstr, strlen(cstr));
 }
 
 void buf_put_u64(struct buf *buf, uint64_t value)

@@ -8,6 +8,7 @@
 #include "p2p.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 struct buf {
     char *ptr;
@@ -20,7 +21,10 @@ struct str buf_str(const struct buf *buf);
 void buf_put(struct buf *buf, struct str text);
 void buf_put_bytes(struct buf *buf, const void *bytes, size_t size);
 void buf_put_char(struct buf *buf, char byte);
-void buf_put_text(struct buf *buf, const char *cstr);
+static inline void buf_put_text(struct buf *buf, const char *cstr)
+{
+    buf_put_bytes(buf, cstr, strlen(cstr)); /* known at compile time, mostly */
+}
 void buf_put_i64(struct buf *buf, int64_t value);
 void buf_put_u64(struct buf *buf, uint64_t value);
 void buf_put_hex(struct buf *buf, const uint8_t *bytes, size_t size);

@@ -249,24 +249,23 @@ void text_hex_encode(const uint8_t *bytes, size_t size, char *out)
     *out = '\0';
 }
 
-static int text_hex_digit(char byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte = text_lower(byte);
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
+/* The value plus one, 0 for what is no digit. */
+static const uint8_t text_hex_digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 int text_hex_decode(struct str hex, uint8_t *out, size_t size)
 {
     if (hex.len % 2 != 0 || hex.len / 2 != size)
         return -P2P_EINVAL;
     for (size_t i = 0; i < size; i++) {
-        int high = text_hex_digit(hex.ptr[2 * i]);
-        int low = text_hex_digit(hex.ptr[2 * i + 1]);
-        if (high < 0 || low < 0)
+        unsigned high = text_hex_digits[(uint8_t)hex.ptr[2 * i]];
+        unsigned low = text_hex_digits[(uint8_t)hex.ptr[2 * i + 1]];
+        if (high == 0 || low == 0)
             return -P2P_EINVAL;
-        out[i] = (uint8_t)(high << 4 | low);
+        out[i] = (uint8_t)((high - 1) << 4 | (low - 1));
     }
     return 0;
 }
@@ -319,23 +318,37 @@ bool text_is_utf8(struct str text)
     return true;
 }
 
+/* Of the plain bytes up to the next escape: their number, or an error. */
+static ptrdiff_t text_url_plain(struct str text, char *out, size_t size)
+{
+    ptrdiff_t escape = text_find(text, '%');
+    struct str plain = escape < 0 ? text : text_first(text, (size_t)escape);
+    if (text_find(plain, '\0') >= 0)
+        return -P2P_EINVAL;
+    if (plain.len > size)
+        return -P2P_ETOOBIG;
+    if (plain.len > 0)
+        memcpy(out, plain.ptr, plain.len);
+    return (ptrdiff_t)plain.len;
+}
+
 ptrdiff_t text_url_decode(struct str text, char *out, size_t size)
 {
     size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char byte = text.ptr[i];
-        if (byte == '%') {
-            uint8_t value;
-            if (text_hex_decode(text_first(text_from_byte(text, i + 1), 2), &value, 1) != 0)
-                return -P2P_EINVAL;
-            byte = (char)value;
-            i += 2;
-        }
-        if (byte == '\0')
+    for (;;) {
+        uint8_t byte;
+        ptrdiff_t plain = text_url_plain(text, out + len, size - len);
+        if (plain < 0)
+            return plain;
+        len += (size_t)plain;
+        text = text_from_byte(text, (size_t)plain);
+        if (text.len == 0)
+            return (ptrdiff_t)len;
+        if (text_hex_decode(text_first(text_from_byte(text, 1), 2), &byte, 1) != 0 || byte == 0)
             return -P2P_EINVAL;
         if (len == size)
             return -P2P_ETOOBIG;
-        out[len++] = byte;
+        out[len++] = (char)byte;
+        text = text_from_byte(text, 3);
     }
-    return (ptrdiff_t)len;
 }

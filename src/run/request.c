@@ -181,13 +181,27 @@ static bool tail_decode(struct conn *conn, const struct server_route *route)
     return len >= 0;
 }
 
+static bool host_is_allowed(struct server *server, struct str host)
+{
+    if (host.len > 0 && text_equal(host, (struct str){server->host, server->host_len}))
+        return true;
+    if (!guard_host(host, server->config.hosts))
+        return false;
+    if (host.len <= sizeof server->host) {
+        server->host_len = host.len;
+        if (host.len > 0)
+            memcpy(server->host, host.ptr, host.len);
+    }
+    return true;
+}
+
 /* The route that takes the request; NULL when it was refused or moved. */
 static const struct server_route *request_route(struct conn *conn)
 {
     struct server *server = conn->server;
     const struct http_head *head = conn->exchange.head;
     unsigned methods;
-    if (!guard_host(head->header[HTTP_HEADER_HOST], server->config.hosts)) {
+    if (!host_is_allowed(server, head->header[HTTP_HEADER_HOST])) {
         refuse_host(conn, head->header[HTTP_HEADER_HOST]);
         return NULL;
     }

@@ -42,6 +42,8 @@ struct server {
     struct loop_fd listener;
     struct server_route route[SERVER_ROUTES_MAX];
     uint32_t routes;
+    char host[64]; /* the last that was let in: clients name the same one over and over */
+    size_t host_len;
     char common[256]; /* headers of every answer, for a second */
     size_t common_len;
     int64_t common_until_ms;

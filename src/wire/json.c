@@ -288,12 +288,12 @@ void json_put_text(struct buf *buf, struct str text)
     buf_put_char(buf, '"');
 }
 
-void json_put_key(struct buf *buf, const char *key)
+void json_put_key_str(struct buf *buf, struct str key)
 {
     if (buf->len > 0 && buf->ptr[buf->len - 1] != '{' && buf->ptr[buf->len - 1] != '[')
         buf_put_char(buf, ',');
     buf_put_char(buf, '"');
-    buf_put_text(buf, key);
+    buf_put(buf, key);
     buf_put_text(buf, "\":");
 }
 

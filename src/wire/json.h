@@ -58,7 +58,11 @@ struct str json_item_text(const struct json_value *item);
  * U+FFFD. */
 void json_put_text(struct buf *buf, struct str text);
 /* "key": with a comma before it where one is due (after anything but "{" or "["). */
-void json_put_key(struct buf *buf, const char *key);
+void json_put_key_str(struct buf *buf, struct str key);
+static inline void json_put_key(struct buf *buf, const char *key)
+{
+    json_put_key_str(buf, (struct str){key, strlen(key)});
+}
 void json_put_field_text(struct buf *buf, const char *key, struct str text);
 void json_put_field_i64(struct buf *buf, const char *key, int64_t value);
 void json_put_field_bool(struct buf *buf, const char *key, bool value);
