@@ -53,7 +53,7 @@ static const struct command commands[] = {
      "Where a peer runs for this folder, a get without -o is its work: the file lands in its save\n"
      "folder and is offered on; what is in the share already stays where it is.\n\n"
      "Failures are named, the rest goes on, and the exit status is that of the worst: 130\n"
-     "interrupted, 2, 3 no index, 5 wrong bytes only, 4 not found, 1 failed.\n",
+     "interrupted (143 by SIGTERM), 2, 3 no index, 5 wrong bytes only, 4 not found, 1 failed.\n",
      "p2p get music/song.ogg photos/ '*.pdf' -o ~/inbox/"},
     {"who", files_who, "WHAT", 1, 1, "who holds a file, and how much of it",
      "WHAT is a name or a SHA-256. The columns are node, address, per cent, owned or copy, name.\n",

@@ -51,7 +51,9 @@ enum p2p_exit {
     P2P_EXIT_NO_INDEX = 3,
     P2P_EXIT_NOT_FOUND = 4,
     P2P_EXIT_UNVERIFIED = 5,
+    P2P_EXIT_HUNG_UP = 129, /* by a signal: 128 and its number, as a shell says it */
     P2P_EXIT_INTERRUPTED = 130,
+    P2P_EXIT_TERMINATED = 143,
 };
 
 enum {

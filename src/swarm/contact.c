@@ -100,6 +100,7 @@ static void ready(struct download *download, int number, int chain, const struct
         return;
     }
     holder->state = HOLDER_READY;
+    holder->lacks = false;
 }
 
 static void finish(struct contact *contact, int result)
@@ -108,6 +109,7 @@ static void finish(struct contact *contact, int result)
     int number = contact->holder;
 
     close_contact(contact);
+    download->holders[number].lacks |= result == -P2P_ENOTFOUND;
     if (result == -P2P_ENOSPC || result == -P2P_EREADONLY) {
         download->fatal = result;
     } else if (result == -P2P_EBUSY || result == -P2P_EFULL) {

@@ -47,6 +47,7 @@ struct sources {
     int64_t next_ms;
     int status;
     bool asking, answered; /* answered: at least once, or it cannot be asked */
+    uint32_t round, told;  /* of asking; the last one that was answered whole */
     char target[96];
 };
 

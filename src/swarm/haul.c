@@ -118,6 +118,7 @@ static int start_transfer(struct haul *haul, struct wanted *file)
                                    .folder = open_folder(haul, file),
                                    .name = haul->name,
                                    .replace = haul->want.replace,
+                                   .constant = haul->want.constant,
                                    .done = on_transfer_done,
                                    .ctx = haul};
     if (want->folder < 0) {

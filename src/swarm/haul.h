@@ -12,9 +12,9 @@ struct haul;
 
 /* One run. All of it stays the caller's, and in place, until done. */
 struct haul_want {
-    int root; /* the target folder */
-    bool replace;
-    struct wanted *files; /* those that are open are fetched; all of them are hashed */
+    int root;               /* the target folder */
+    bool replace, constant; /* as in transfer_want */
+    struct wanted *files;   /* those that are open are fetched; all of them are hashed */
     uint32_t count;
     struct wanted_source *sources;
     uint32_t source_count;

@@ -25,6 +25,8 @@ struct holder {
     int addr_count, addr_now;
     bool whole, blamed;
     bool ask_first; /* bytes went wrong without a contact: learn its size */
+    bool lacks;     /* it said last that it has it not */
+    uint32_t round; /* of the index's answers: the last one that named it */
     int fails, lanes;
     int64_t retry_ms, size; /* size: as it states */
     uint64_t bytes;

@@ -9,6 +9,7 @@
 
 enum {
     SOURCES_EVERY_MS = 5000, /* holders come and go; a download of seconds asks once */
+    SOURCES_SOON_MS = 500,   /* when a holder says that it has it no more */
     SOURCES_TIMEOUT_MS = 5000
 };
 
@@ -21,6 +22,7 @@ void sources_reset(struct download *download)
 {
     download->sources.next_ms = 0;
     download->sources.asking = download->sources.answered = false;
+    download->sources.round = download->sources.told = 0;
 }
 
 static int find(const struct download *download, const struct record_id *id)
@@ -58,6 +60,7 @@ void sources_add(struct download *download, const struct record_result *result)
     int number = find(download, &result->node);
 
     if (number >= 0) {
+        download->holders[number].round = download->sources.round;
         try_again(download, &download->holders[number]);
         return;
     }
@@ -70,6 +73,7 @@ void sources_add(struct download *download, const struct record_result *result)
     *holder = (struct holder){.state = HOLDER_NEW,
                               .id = result->node,
                               .whole = result->have == 100,
+                              .round = download->sources.round,
                               .addr_count = result->address_count};
     memcpy(holder->addr, result->address, sizeof holder->addr);
     text_copy(result->name, holder->name, sizeof holder->name);
@@ -86,10 +90,14 @@ static void on_line(void *ctx, struct str line)
     struct record_result holder;
     struct record_end stream_end;
 
-    if (download->sources.status == 200 &&
-        record_read_result(&download->sources.json, line, RECORD_SOURCES, &holder, &stream_end) ==
-            0 &&
-        !stream_end.is_end) {
+    if (download->sources.status != 200 ||
+        record_read_result(&download->sources.json, line, RECORD_SOURCES, &holder, &stream_end) !=
+            0) {
+        return;
+    }
+    if (stream_end.is_end) {
+        download->sources.told = download->sources.round;
+    } else {
         sources_add(download, &holder);
     }
 }
@@ -104,6 +112,25 @@ static void on_done(void *ctx, int result)
     download->changed(download);
 }
 
+bool sources_withdrawn(const struct download *download, int number)
+{
+    const struct holder *holder = &download->holders[number];
+
+    return holder->lacks && holder->round < download->sources.told;
+}
+
+/* Somebody lost it, and the index does not say so yet. */
+static bool is_doubtful(const struct download *download)
+{
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        const struct holder *holder = &download->holders[i];
+        if (holder->lacks && holder->state != HOLDER_OUT && !sources_withdrawn(download, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sources_pump(struct download *download)
 {
     static const struct client_handlers handlers = {
@@ -112,7 +139,8 @@ void sources_pump(struct download *download)
     int64_t now = loop_now_ms(download->config.loop);
     struct buf buf = buf_on(sources->target, sizeof sources->target);
 
-    if (sources->asking || now < sources->next_ms) {
+    int64_t early_ms = is_doubtful(download) ? SOURCES_EVERY_MS - SOURCES_SOON_MS : 0;
+    if (sources->asking || now < sources->next_ms - early_ms) {
         return;
     }
     buf_put_text(&buf, "/v1/sources/");
@@ -124,6 +152,7 @@ void sources_pump(struct download *download)
                                                     .ctx = download};
     sources->next_ms = now + SOURCES_EVERY_MS;
     sources->asking = true;
+    sources->round++;
     if (directory_send(download->config.directory, &sources->call) != 0) {
         sources->asking = false;
         sources->answered = true;

@@ -13,5 +13,7 @@ void sources_pump(struct download *download);
 void sources_stop(struct download *download);
 /* Adds a holder, or gives one that failed another chance. */
 void sources_add(struct download *download, const struct record_result *result);
+/* The holder says that it has it no more, and the index, asked since, does not name it. */
+bool sources_withdrawn(const struct download *download, int number);
 
 #endif

@@ -133,7 +133,9 @@ static void end(struct transfer *transfer)
 {
     struct download *download = &transfer->download;
     bool is_some = download->part.found > 0 || download->held_bytes > 0;
-    bool keep = transfer->keep && is_some && transfer->result != -P2P_EVERIFY;
+    bool useless = transfer->result == -P2P_EVERIFY ||
+                   (transfer->result == -P2P_ECHANGED && !download->want.constant);
+    bool keep = transfer->keep && is_some && !useless;
 
     loop_stop_timer(download->config.loop, &transfer->tick);
     if (download->want.unnamed) {
@@ -479,11 +481,28 @@ static bool has_useful(const struct download *download)
         if (holder->state == HOLDER_READY) {
             open = proof_may_ask(&download->proof, i) != PROOF_NO;
         }
-        if (open && holder->fails < DOWNLOAD_FAILS_MAX - 1) {
+        if (open && holder->fails < DOWNLOAD_FAILS_MAX - 1 &&
+            !sources_withdrawn(download, (int)i)) {
             return true;
         }
     }
     return false;
+}
+
+/* Those who had it have changed or removed it, and the index knows nobody else. */
+static bool is_changed(const struct download *download)
+{
+    bool changed = false;
+
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        const struct holder *holder = &download->holders[i];
+        bool withdrawn = sources_withdrawn(download, i);
+        if (holder->state != HOLDER_NONE && !withdrawn && holder->round >= download->sources.told) {
+            return false;
+        }
+        changed |= withdrawn;
+    }
+    return changed;
 }
 
 static int count_holders(const struct download *download, enum holder_state state)
@@ -510,7 +529,9 @@ static void look_for_help(struct transfer *transfer)
         return;
     }
     transfer->size_count--;
-    if (proof_is_hopeless(&download->proof) || download->proof.failures > 0) {
+    if (is_changed(download)) {
+        conclude(transfer, -P2P_ECHANGED, "it was changed or removed while it was fetched");
+    } else if (proof_is_hopeless(&download->proof) || download->proof.failures > 0) {
         conclude(transfer, -P2P_EVERIFY,
                  "no holder sent bytes with that SHA-256; nothing was kept");
     } else if (known == 0) {

@@ -39,6 +39,8 @@ struct transfer_want {
     int folder;       /* where the file goes; stays the caller's */
     const char *name; /* its name there, checked by the name rule; stays the caller's */
     bool replace;     /* an existing file of that name may go */
+    bool constant;    /* nothing but this content will do: a part of it is kept even when those who
+                         had it have changed it */
     /* Instead of a name: the bytes go into this open file of the caller's, which is empty; folder
      * is then only where chains lie meanwhile. */
     bool unnamed;
@@ -49,9 +51,9 @@ struct transfer_want {
     uint32_t window;
     void (*on_piece)(void *ctx, int64_t place, uint32_t length);
     /* Once, when nothing of the download is in use any more. result: 0; -P2P_ENOTFOUND: no holder;
-     * -P2P_EVERIFY: bytes failed from every holder; -P2P_EUNREACH, -P2P_ENOSPC, -P2P_EEXIST,
-     * -P2P_EINUSE …; -P2P_EAGAIN: stopped by transfer_stop. reason: a sentence for people, NULL
-     * after 0. */
+     * -P2P_EVERIFY: bytes failed from every holder; -P2P_ECHANGED: those who had it have it no
+     * more; -P2P_EUNREACH, -P2P_ENOSPC, -P2P_EEXIST, -P2P_EINUSE …; -P2P_EAGAIN: stopped by
+     * transfer_stop. reason: a sentence for people, NULL after 0. */
     void (*done)(void *ctx, int result, const char *reason);
     void *ctx;
 };

@@ -67,7 +67,7 @@ int doctor_run(struct command_line *line)
     if (status == 0) {
         check_all(&checks);
         finding_end(&checks.findings);
-        status = checks.session.interrupted ? P2P_EXIT_INTERRUPTED
+        status = checks.session.interrupted ? checks.session.interrupted_status
                  : checks.findings.failed   ? P2P_EXIT_FAILED
                                             : P2P_EXIT_OK;
     }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "platform/plat.h"
 #include "swarm/haul.h"
+#include "ui/again.h"
 #include "ui/aim.h"
 #include "ui/engine.h"
 #include "ui/live.h"
@@ -23,10 +24,19 @@
 
 enum {
     GET_TICK_MS = 200,          /* of the progress lines */
+    GET_AGAIN_MS = 1000,        /* a file that was only touched is soon hashed again */
     GET_KEEP = 64 * 1024 * 1024 /* of a .part that Ctrl-C leaves for the next time */
 };
 
-enum get_stage { GET_PICKING, GET_HASHING, GET_ORDERING, GET_FETCHING, GET_TO_STDOUT, GET_OVER };
+enum get_stage {
+    GET_PICKING,
+    GET_WAITING,
+    GET_HASHING,
+    GET_ORDERING,
+    GET_FETCHING,
+    GET_TO_STDOUT,
+    GET_OVER
+};
 
 struct get {
     struct session session;
@@ -38,11 +48,12 @@ struct get {
     struct engine engine;
     struct aim aim;
     struct outcome outcome;
+    struct again again;
     struct wanted *files; /* of this portion */
     struct local_name *names;
     uint32_t count;
     int64_t begun_ms;
-    struct loop_timer tick;
+    struct loop_timer tick, pause;
     struct loop_post step;            /* to the next WHAT */
     const struct wanted *in_transfer; /* when it was interrupted */
     int what;                         /* the next one */
@@ -70,12 +81,45 @@ static void end(struct get *get)
     loop_stop_timer(get->session.loop, &get->tick);
     progress_clear(&get->outcome.lines);
     if (get->session.interrupted) {
-        outcome_note(&get->outcome, P2P_EXIT_INTERRUPTED);
+        outcome_note(&get->outcome, get->session.interrupted_status);
     }
     if (get->outcome.files > 1 && tells_more(get)) {
         outcome_summary(&get->outcome, loop_now_ms(get->session.loop) - get->begun_ms);
     }
     session_end(&get->session, get->outcome.status);
+}
+
+/* The same WHAT once more, for what has changed. */
+static void pick_again(void *ctx)
+{
+    struct get *get = ctx;
+
+    get->stage = GET_PICKING;
+    again_turn(&get->again);
+    pick_begin(&get->pick, get->pick.what);
+}
+
+/* Its holders may only have touched a content: give them the time to hash it. */
+static void try_again(struct get *get)
+{
+    struct loop *loop = get->session.loop;
+    int64_t wait_ms = get->pick.kind == PICK_CONTENT ? GET_AGAIN_MS : 0;
+
+    get->stage = GET_WAITING;
+    get->pause = (struct loop_timer){.on_time = pick_again, .ctx = get};
+    if (loop_set_timer(loop, &get->pause, loop_now_ms(loop) + wait_ms) != 0) {
+        pick_again(get);
+    }
+}
+
+static void say_missing(struct get *get)
+{
+    struct str path;
+
+    while (get->pick.kind != PICK_CONTENT && (path = again_missing(&get->again)).len > 0) {
+        outcome_failed(&get->outcome, path.ptr, "it was removed while it was fetched",
+                       P2P_EXIT_NOT_FOUND);
+    }
 }
 
 /* From the loop, so that a thousand words that mean nothing are no thousand frames of the stack. */
@@ -91,7 +135,13 @@ static void on_step(void *ctx)
     progress_clear(&get->outcome.lines);
     if (get->more) {
         pick_on(&get->pick);
+        return;
+    }
+    say_missing(get);
+    if (again_is_due(&get->again)) {
+        try_again(get);
     } else if (get->what < get->session.line->count) {
+        again_reset(&get->again);
         pick_begin(&get->pick, text_from(get->session.line->words[get->what++]));
     } else {
         end(get);
@@ -138,14 +188,20 @@ static void add_file(struct get *get, const struct merge_entry *entry, uint32_t 
     memcpy(file->source, holders->source, sizeof file->source);
 }
 
+/* In a further try, only what changed in the one before. */
+static bool is_wanted(struct get *get, const struct merge_entry *entry)
+{
+    return get->pick.kind == PICK_CONTENT || again_take(&get->again, entry->path);
+}
+
 static void collect(struct get *get)
 {
     for (uint32_t i = 0; i < merge_count(get->pick.merge); i++) {
         bool is_other;
         const struct merge_entry *entry = pick_file(&get->pick, i, &is_other);
-        if (entry != NULL) {
+        if (entry != NULL && is_wanted(get, entry)) {
             add_file(get, entry, i);
-        } else if (is_other && !get->session.line->quiet) {
+        } else if (entry == NULL && is_other && !get->session.line->quiet) {
             name_other(merge_at(get->pick.merge, i));
         }
     }
@@ -188,6 +244,9 @@ static void on_picked(void *ctx, int status, bool more)
         end(get);
         return;
     }
+    if (status == P2P_EXIT_NOT_FOUND) {
+        again_reset(&get->again); /* and it was said */
+    }
     if (status == 0 || get->pick.truncated) {
         collect(get);
     }
@@ -225,11 +284,29 @@ static void say_failed(struct get *get, const struct wanted *file, const char *n
                    outcome_status(file->result));
 }
 
+/* It changed while it was fetched, and will be looked up once more. */
+static bool is_to_come_again(struct get *get, const struct wanted *file)
+{
+    struct str path = path_of(get, file);
+
+    if (file->result != -P2P_ECHANGED || !again_note(&get->again, path)) {
+        return false;
+    }
+    progress_clear(&get->outcome.lines);
+    if (!get->session.line->quiet) {
+        session_say("%.*s: changed while it was fetched; once more", (int)path.len, path.ptr);
+    }
+    return true;
+}
+
 static void on_file(void *ctx, struct wanted *file, const struct transfer_progress *transfer)
 {
     struct get *get = ctx;
     char name[AIM_SHOWN_MAX];
 
+    if (is_to_come_again(get, file)) {
+        return;
+    }
     if (file->result == 0) {
         say_here(get, file, transfer);
     } else {
@@ -273,6 +350,7 @@ static void fetch(struct get *get)
 {
     struct haul_want want = {.root = get->aim.root,
                              .replace = get->session.line->force,
+                             .constant = get->pick.kind == PICK_CONTENT,
                              .files = get->files,
                              .count = get->count,
                              .sources = get->pick.sources,
@@ -294,6 +372,9 @@ static void on_answer(void *ctx, const struct local_answer *answer)
     struct str path = path_of(get, file);
     struct outcome_file here = {.file = file, .shown = answer->path, .progress = answer->transfer};
 
+    if (is_to_come_again(get, file)) {
+        return;
+    }
     progress_clear(&get->outcome.lines);
     if (file->result != 0) {
         char name[P2P_PATH_MAX + 1];
@@ -410,6 +491,10 @@ static void on_interrupt(void *ctx)
     switch (get->stage) {
     case GET_PICKING:
         pick_stop(&get->pick);
+        end(get);
+        break;
+    case GET_WAITING:
+        loop_stop_timer(get->session.loop, &get->pause);
         end(get);
         break;
     case GET_HASHING:

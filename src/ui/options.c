@@ -364,7 +364,8 @@ static void help_all(const struct command *commands)
     }
     printf("      %-25s any setting of config.ini\n\n", "--SECTION.KEY VALUE");
     printf("exit status: 0 done, 1 failed, 2 wrong usage, 3 no index answered, 4 nothing found,\n"
-           "5 bytes failed verification from every holder, 130 interrupted\n");
+           "5 bytes failed verification from every holder, 130 interrupted by\n"
+           "Ctrl-C, 143 by SIGTERM, 129 by SIGHUP\n");
 }
 
 void options_help(const struct command *commands, const struct command *command)

@@ -13,9 +13,9 @@ enum { LINE_SIZE = 16384 };
 
 static int severity(int status)
 {
-    static const int order[] = {P2P_EXIT_OK,         P2P_EXIT_FAILED,   P2P_EXIT_NOT_FOUND,
-                                P2P_EXIT_UNVERIFIED, P2P_EXIT_NO_INDEX, P2P_EXIT_USAGE,
-                                P2P_EXIT_INTERRUPTED};
+    static const int order[] = {P2P_EXIT_OK,          P2P_EXIT_FAILED,   P2P_EXIT_NOT_FOUND,
+                                P2P_EXIT_UNVERIFIED,  P2P_EXIT_NO_INDEX, P2P_EXIT_USAGE,
+                                P2P_EXIT_INTERRUPTED, P2P_EXIT_HUNG_UP,  P2P_EXIT_TERMINATED};
     int i = 0;
 
     while (i + 1 < (int)(sizeof order / sizeof order[0]) && order[i] != status) {

@@ -22,7 +22,7 @@ struct outcome {
     struct transfer_source source[OUTCOME_SOURCES];
 };
 
-/* The worst status stays: 130 before 3, 5, 4, 1. */
+/* The worst status stays: that of a signal before 3, 5, 4, 1. */
 void outcome_note(struct outcome *outcome, int status);
 
 /* A file is here under that name. progress: of its transfer; NULL: it came in a batch from giver

@@ -34,16 +34,24 @@ void session_say(const char *format, ...)
     fprintf(stderr, "p2p: %.*s\n", (int)buf.len, buf.ptr);
 }
 
-static void interrupt(struct session *session)
+int session_signal_status(enum plat_signal signal)
+{
+    return signal == PLAT_SIGNAL_TERM  ? P2P_EXIT_TERMINATED
+           : signal == PLAT_SIGNAL_HUP ? P2P_EXIT_HUNG_UP
+                                       : P2P_EXIT_INTERRUPTED;
+}
+
+static void interrupt(struct session *session, int status)
 {
     if (session->interrupted) {
         return;
     }
     session->interrupted = true;
+    session->interrupted_status = status;
     if (session->on_interrupt != NULL) {
         session->on_interrupt(session->interrupt_ctx);
     } else {
-        session_end(session, P2P_EXIT_INTERRUPTED);
+        session_end(session, status);
     }
 }
 
@@ -55,14 +63,14 @@ static void on_signal(void *ctx, unsigned events)
 
     (void)events;
     while ((signal = plat_signal_next()) != PLAT_SIGNAL_NONE) {
-        if (signal != PLAT_SIGNAL_INT && signal != PLAT_SIGNAL_TERM) {
+        if (signal == PLAT_SIGNAL_WINCH) {
             continue;
         }
         if (prompt != NULL) {
             atomic_store(signal == PLAT_SIGNAL_INT ? &prompt->interrupt : &prompt->leave, true);
         }
         plat_signals_reset();
-        interrupt(session);
+        interrupt(session, session_signal_status(signal));
     }
 }
 
@@ -75,7 +83,7 @@ static void on_wake(void *ctx, unsigned events)
     (void)events;
     plat_wake_drain(prompt->wake);
     if (atomic_load(&prompt->leave) || atomic_load(&prompt->interrupt)) {
-        interrupt(session);
+        interrupt(session, P2P_EXIT_INTERRUPTED);
     }
 }
 
@@ -261,7 +269,7 @@ int session_open(struct session *session, const struct command_line *line)
     }
     find_index(session, indexes, sizeof indexes);
     if (session->interrupted) {
-        return P2P_EXIT_INTERRUPTED;
+        return session->interrupted_status;
     }
     if (directory_fault(text_from(indexes), fault, sizeof fault) != NULL) {
         session_say("%s", fault);

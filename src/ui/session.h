@@ -38,7 +38,9 @@ struct session {
     char share[P2P_PATH_MAX];    /* its share, "" when that is not known */
     char state[P2P_PATH_MAX];    /* its state folder */
     bool interrupted;
-    void (*on_interrupt)(void *ctx); /* Ctrl-C: clean up, then session_end; NULL: end at once */
+    int interrupted_status;
+    void (*on_interrupt)(
+        void *ctx); /* by a signal: clean up, then session_end; NULL: end at once */
     void *interrupt_ctx;
     int status;
 };
@@ -51,6 +53,9 @@ int session_run(struct session *session);
 void session_end(struct session *session, int status);
 /* Closes all, connections that are still open too; another one can be opened then. */
 void session_close(struct session *session);
+
+/* The exit status of what a signal ends. */
+int session_signal_status(enum plat_signal signal);
 
 /* "p2p: …" on stderr, one line; control bytes are shown escaped. */
 void session_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -166,7 +166,7 @@ static void take_signals(void *ctx)
 
     while ((signal = plat_signal_next()) != PLAT_SIGNAL_NONE) {
         if (signal != PLAT_SIGNAL_WINCH) {
-            shell->prompt.status = P2P_EXIT_INTERRUPTED;
+            shell->prompt.status = session_signal_status(signal);
             atomic_store(&shell->prompt.leave, true);
         }
     }

@@ -157,7 +157,7 @@ def test_a_signal_ends_a_shell_that_waits(fleet, net, number):
     process.stdin.write(b"version\n")
     assert process.stdout.readline().startswith(b"p2p ")
     process.send_signal(number)
-    assert process.wait(10) == 130
+    assert process.wait(10) == 128 + number
     process.communicate()
 
 
@@ -273,7 +273,7 @@ def test_the_terminal_is_put_back(fleet, net, number):
     board.wait_prompt()
     assert board.is_raw()
     os.kill(board.process.pid, number)
-    assert board.ended() in (130, -number)
+    assert board.ended() in (128 + number, -number)
 
 
 def test_ctrl_c_ends_a_command_but_not_the_shell(fleet):

@@ -24,7 +24,8 @@ enum manner {
     WRONG_RANGE,  /* Content-Range of another place */
     HAS_FIRST_HALF,
     HAS_SECOND_HALF,
-    HAS_LOST_IT /* 404 */
+    HAS_LOST_IT, /* 404 */
+    WITHDRAWS    /* the same after its second answer, and the index knows */
 };
 
 struct fake {
@@ -99,6 +100,11 @@ static void put_chain_id(struct exchange *exchange, const struct fake *fake)
     exchange_header_i64(exchange, "P2P-Piece", PIECE);
 }
 
+static bool has_withdrawn(const struct fake *fake)
+{
+    return fake->manner == WITHDRAWS && fake->requests >= 2;
+}
+
 static bool lacks(const struct fake *fake, uint32_t piece)
 {
     uint32_t half = fake->pieces / 2;
@@ -109,7 +115,7 @@ static bool lacks(const struct fake *fake, uint32_t piece)
 static void on_have(struct exchange *exchange, void *role)
 {
     struct fake *fake = role;
-    if (fake->manner == HAS_LOST_IT) {
+    if (fake->manner == HAS_LOST_IT || has_withdrawn(fake)) {
         exchange_error(exchange, 404, "gone", "");
         return;
     }
@@ -157,6 +163,10 @@ static void on_content(struct exchange *exchange, void *role)
     struct fake *fake = role;
     int64_t first = 0, length = (int64_t)fake->size;
     char range[96];
+    if (has_withdrawn(fake)) {
+        exchange_error(exchange, 404, "gone", "");
+        return;
+    }
     fake->requests++;
     if (fake->manner == BUSY_ONCE && fake->requests % 2 == 1) {
         exchange_begin(exchange, 503, "application/json");
@@ -184,6 +194,8 @@ static void on_sources(struct exchange *exchange, void *role)
     struct buf *body = exchange_body(exchange);
     for (int i = 0; i < fleet.count; i++) {
         struct fake *fake = &fleet.fakes[i];
+        if (has_withdrawn(fake))
+            continue;
         struct record_result line = {.name = STR("fake"), .address_count = 1, .reachable = true};
         line.node.bytes[0] = (uint8_t)(i + 1);
         line.address[0] = fake->addr;
@@ -388,6 +400,10 @@ static const struct row {
     {"busy", 6 * PIECE, {BUSY_ONCE}, 0},
     {"halves", 10 * PIECE, {HAS_FIRST_HALF, HAS_SECOND_HALF}, 0},
     {"wrong range only", 3 * PIECE, {WRONG_RANGE}, -P2P_EUNREACH},
+    {"withdrawn on the way", 12 * PIECE, {WITHDRAWS}, -P2P_ECHANGED},
+    {"withdrawn by both", 12 * PIECE, {WITHDRAWS, WITHDRAWS}, -P2P_ECHANGED},
+    {"withdrawn by one of two", 12 * PIECE, {WITHDRAWS, HONEST}, 0},
+    {"withdrawn beside wrong bytes", 12 * PIECE, {WITHDRAWS, WRONG_BYTES}, -P2P_EVERIFY},
 };
 
 static void downloads_end_right(void **state)
@@ -402,7 +418,7 @@ static void downloads_end_right(void **state)
             fail_msg("%s: %d (%s)", rows[i].name, fleet.result, fleet.reason);
         if (rows[i].result == 0)
             assert_file(rows[i].size);
-        else if (rows[i].result == -P2P_EVERIFY)
+        else if (rows[i].result == -P2P_EVERIFY || rows[i].result == -P2P_ECHANGED)
             assert_int_equal(files_left(), 0);
         close_fleet();
         print_message("  %s: %d ms\n", rows[i].name, (int)(plat_now_ms() - begun_ms));
