@@ -8,13 +8,18 @@
 #include <string.h>
 
 enum {
-    RATE_STEP_MS = 250,  /* bytes are counted this long before they change the rate */
-    RATE_MEAN_MS = 2000, /* the mean forgets in this time */
-    WALK_BYTES = 8192,   /* of a bitmap, compared in one choice: 65,536 pieces */
-    SPARE_MS = 100       /* what a faster source must win to be asked for what another sends */
+    RATE_STEP_MS = 250,   /* bytes are counted this long before they change the rate */
+    RATE_MEAN_MS = 2000,  /* the mean forgets in this time */
+    WALK_BYTES = 8192,    /* of a bitmap, compared in one choice: 65,536 pieces */
+    SPARE_MS = 100,       /* what a faster source must win to be asked for what another sends */
+    PATIENCE_MS = 250,    /* and the time of two pieces: then another's share may be asked for */
+    SCARCE = 4,           /* for so many downloaders there is one source that has all, or none */
+    LEVEL_ELSEWHERE = 256 /* more than any rank: another downloader has it */
 };
 
 #define NO_PIECE UINT32_MAX
+
+static const struct plan_source nobody = {.part = -1, .spare_ms = -1};
 
 static bool bit_get(const uint8_t *bits, uint32_t i)
 {
@@ -34,7 +39,7 @@ static uint32_t bitmap_size(uint32_t pieces)
 
 size_t plan_memory(uint32_t pieces, unsigned parts)
 {
-    return (size_t)pieces + (2 + (size_t)parts) * bitmap_size(pieces);
+    return (size_t)pieces + rank_memory(pieces) + (2 + (size_t)parts) * bitmap_size(pieces);
 }
 
 void plan_init(struct plan *plan, const struct plan_shape *shape, void *memory)
@@ -47,9 +52,10 @@ void plan_init(struct plan *plan, const struct plan_shape *shape, void *memory)
     plan->done = memory;
     plan->asked = plan->done + bitmap;
     plan->rarity = plan->asked + bitmap;
-    plan->parts = plan->rarity + shape->pieces;
+    rank_init(&plan->rank, shape->pieces, plan->rarity + shape->pieces);
+    plan->parts = plan->rarity + shape->pieces + rank_memory(shape->pieces);
     for (int i = 0; i < PLAN_SOURCES_MAX; i++)
-        plan->sources[i].part = -1;
+        plan->sources[i] = nobody;
 }
 
 /* --- sources --------------------------------------------------------------------------------- */
@@ -70,14 +76,31 @@ static uint8_t has_byte(const struct plan *plan, const struct plan_source *sourc
     return (uint8_t)(left >= 8 ? 0xff : 0xff00 >> left);
 }
 
+static void bit_change(struct plan *plan, struct plan_source *source, uint32_t piece, int by)
+{
+    plan->rarity[piece] = (uint8_t)(plan->rarity[piece] + by);
+    source->count = (uint32_t)((int64_t)source->count + by);
+}
+
 static void part_change(struct plan *plan, struct plan_source *source, uint32_t byte, uint8_t now)
 {
     uint8_t *bits = part_of(plan, source) + byte;
     for (uint32_t i = 0, changed = *bits ^ now; i < 8; i++)
         if (changed >> (7 - i) & 1)
-            plan->rarity[byte * 8 + i] =
-                (uint8_t)(plan->rarity[byte * 8 + i] + (now >> (7 - i) & 1 ? 1 : -1));
+            bit_change(plan, source, byte * 8 + i, now >> (7 - i) & 1 ? 1 : -1);
     *bits = now;
+}
+
+static void downloader_end(struct plan *plan, struct plan_source *source)
+{
+    if (source->downloader)
+        rank_remove(&plan->rank, source->key);
+    source->downloader = false;
+}
+
+static bool is_full(const struct plan *plan, const struct plan_source *source)
+{
+    return source->whole || (source->part >= 0 && source->count == plan->shape.pieces);
 }
 
 static void part_free(struct plan *plan, struct plan_source *source)
@@ -104,8 +127,10 @@ static bool part_take(struct plan *plan, struct plan_source *source)
 
 void plan_has_all(struct plan *plan, unsigned source)
 {
-    part_free(plan, &plan->sources[source]);
-    plan->sources[source].whole = true;
+    struct plan_source *slot = &plan->sources[source];
+    part_free(plan, slot);
+    downloader_end(plan, slot);
+    slot->whole = true;
 }
 
 int plan_has(struct plan *plan, unsigned source, const uint8_t *bits, size_t size)
@@ -121,6 +146,8 @@ int plan_has(struct plan *plan, unsigned source, const uint8_t *bits, size_t siz
         bool last = byte + 1 == size && left > 0;
         part_change(plan, slot, byte, (uint8_t)(last ? bits[byte] & 0xff00 >> left : bits[byte]));
     }
+    if (is_full(plan, slot))
+        downloader_end(plan, slot);
     return 0;
 }
 
@@ -131,6 +158,25 @@ void plan_has_piece(struct plan *plan, unsigned source, uint32_t piece)
         return;
     uint8_t byte = part_of(plan, slot)[piece / 8];
     part_change(plan, slot, piece / 8, (uint8_t)(byte | 0x80 >> piece % 8));
+    if (is_full(plan, slot))
+        downloader_end(plan, slot);
+}
+
+void plan_self(struct plan *plan, const uint8_t id[static P2P_ID_SIZE])
+{
+    rank_self(&plan->rank, rank_key(id));
+    plan->shares = true;
+}
+
+void plan_downloader(struct plan *plan, unsigned source, const uint8_t id[static P2P_ID_SIZE])
+{
+    struct plan_source *slot = &plan->sources[source];
+    if (!plan->shares || slot->part < 0 || is_full(plan, slot))
+        return;
+    downloader_end(plan, slot);
+    slot->key = rank_key(id);
+    slot->downloader = true;
+    rank_add(&plan->rank, slot->key);
 }
 
 void plan_trust(struct plan *plan, unsigned source, enum proof_may may, int chain)
@@ -146,7 +192,8 @@ void plan_leave(struct plan *plan, unsigned source)
         if (plan->requests[i].count > 0 && plan->requests[i].source == source)
             plan_end(plan, i);
     part_free(plan, &plan->sources[source]);
-    plan->sources[source] = (struct plan_source){.part = -1};
+    downloader_end(plan, &plan->sources[source]);
+    plan->sources[source] = nobody;
 }
 
 /* --- requests -------------------------------------------------------------------------------- */
@@ -238,8 +285,47 @@ struct choice {
     const struct plan *plan;
     const struct plan_source *source;
     const struct proof_wish *wish;
-    bool last_resort; /* only what no other has that may be asked gladly */
+    bool last_resort;  /* only what no other has that may be asked gladly */
+    bool shared;       /* by share: the least level first */
+    uint32_t patience; /* ranks that we have waited for */
 };
+
+/* Sources that have all are few: each piece should leave them once. */
+static bool is_scarce(const struct plan *plan)
+{
+    uint32_t full = 0;
+    for (int i = 0; i < PLAN_SOURCES_MAX; i++)
+        full += plan->sources[i].may == PROOF_YES && is_full(plan, &plan->sources[i]);
+    return plan->rank.count > 0 && (full == 1 || full * SCARCE <= plan->rank.count + 1);
+}
+
+static bool is_shared(const struct plan *plan, const struct plan_source *source,
+                      const struct proof_wish *wish)
+{
+    return plan->shares && source->may == PROOF_YES && !wish->backwards && !wish->each_chain &&
+           wish->floor == 0 && is_full(plan, source) && is_scarce(plan);
+}
+
+/* Each time of waiting doubles the ranks from which others' pieces may be asked for. */
+static uint32_t patience_of(const struct plan *plan, const struct plan_source *source,
+                            int64_t now_ms)
+{
+    if (source->spare_ms < 0)
+        return 0;
+    uint64_t pieces = source->rate == 0 ? 0 : 2000 * (uint64_t)plan->shape.piece_bytes;
+    int64_t each = PATIENCE_MS + (source->rate == 0 ? 0 : (int64_t)(pieces / source->rate));
+    int64_t times = (now_ms - source->spare_ms) / each;
+    return times < 8 ? (1u << times) - 1 : LEVEL_ELSEWHERE - 1;
+}
+
+/* The least is asked first. */
+static uint32_t level_of(const struct choice *choice, uint32_t piece)
+{
+    uint32_t rarity = choice->plan->rarity[piece];
+    if (!choice->shared)
+        return rarity;
+    return rarity > 0 ? LEVEL_ELSEWHERE + rarity : rank_of(&choice->plan->rank, piece);
+}
 
 /* Pieces of a byte that others have whom we would rather ask. */
 static uint8_t others_byte(const struct plan *plan, uint32_t byte)
@@ -283,20 +369,20 @@ static uint32_t pick_last(const struct choice *choice)
 
 struct walk {
     uint32_t from, end; /* bytes of the bitmaps */
-    uint32_t rarity;    /* the least */
-    uint32_t count;     /* pieces that are so rare */
+    uint32_t level;     /* the least */
+    uint32_t count;     /* pieces of it */
 };
 
 static void walk_count(const struct choice *choice, struct walk *walk)
 {
-    const uint8_t *rarity = choice->plan->rarity;
     for (uint32_t byte = walk->from; byte < walk->end; byte++) {
         uint8_t bits = missing_byte(choice, byte);
         for (uint32_t piece = byte * 8; bits != 0; bits = (uint8_t)(bits << 1), piece++) {
-            if (!(bits & 0x80) || rarity[piece] > walk->rarity)
+            uint32_t level = bits & 0x80 ? level_of(choice, piece) : UINT32_MAX;
+            if (!(bits & 0x80) || level > walk->level)
                 continue;
-            walk->count = rarity[piece] < walk->rarity ? 1 : walk->count + 1;
-            walk->rarity = rarity[piece];
+            walk->count = level < walk->level ? 1 : walk->count + 1;
+            walk->level = level;
         }
     }
 }
@@ -304,31 +390,35 @@ static void walk_count(const struct choice *choice, struct walk *walk)
 /* The one of them after so many others. */
 static uint32_t walk_find(const struct choice *choice, const struct walk *walk, uint32_t skip)
 {
-    const uint8_t *rarity = choice->plan->rarity;
     for (uint32_t byte = walk->from; byte < walk->end; byte++) {
         uint8_t bits = missing_byte(choice, byte);
         for (uint32_t piece = byte * 8; bits != 0; bits = (uint8_t)(bits << 1), piece++)
-            if ((bits & 0x80) && rarity[piece] == walk->rarity && skip-- == 0)
+            if ((bits & 0x80) && level_of(choice, piece) == walk->level && skip-- == 0)
                 return piece;
     }
     return NO_PIECE;
 }
 
-/* Of more than WALK_BYTES x 8 pieces only so many are compared, from a random place on. */
-static uint32_t pick_rarest(const struct choice *choice)
+/* Of more than WALK_BYTES x 8 pieces only so many are compared, from a random place on; but what is
+ * ours is looked for everywhere. */
+static uint32_t pick_rarest(const struct choice *choice, uint32_t *out_level)
 {
     const struct plan_shape *shape = &choice->plan->shape;
     uint32_t bytes = bitmap_size(shape->pieces), walks = (bytes + WALK_BYTES - 1) / WALK_BYTES;
-    uint32_t number = shape->random(shape->ctx);
+    uint32_t number = shape->random(shape->ctx), best = NO_PIECE;
+    *out_level = UINT32_MAX;
     for (uint32_t i = 0; i < walks; i++) {
-        struct walk walk = {.from = (number % walks + i) % walks * WALK_BYTES,
-                            .rarity = UINT32_MAX};
+        struct walk walk = {.from = (number % walks + i) % walks * WALK_BYTES, .level = *out_level};
         walk.end = bytes - walk.from < WALK_BYTES ? bytes : walk.from + WALK_BYTES;
         walk_count(choice, &walk);
-        if (walk.count > 0)
-            return walk_find(choice, &walk, number / walks % walk.count);
+        if (walk.level == *out_level)
+            continue;
+        best = walk_find(choice, &walk, number / walks % walk.count);
+        *out_level = walk.level;
+        if (!choice->shared || walk.level == 0)
+            break;
     }
-    return NO_PIECE;
+    return best;
 }
 
 static bool is_allowed(const struct choice *choice, uint32_t piece)
@@ -341,6 +431,8 @@ static bool may_ask_first(const struct choice *choice, uint32_t piece)
 {
     const struct plan *plan = choice->plan;
     if (piece >= plan->shape.pieces || !is_allowed(choice, piece))
+        return false;
+    if (choice->shared && level_of(choice, piece) != 0)
         return false;
     if (!choice->wish->each_chain)
         return !bit_get(plan->asked, piece);
@@ -400,25 +492,41 @@ static uint32_t pick_duplicate(const struct choice *choice, int64_t now_ms)
     return best;
 }
 
-/* The neighbours of a piece in its aligned group that are missing too, and as rare. */
+/* The neighbours of a piece in its aligned group that are missing too, and of its level. */
 static void run_around(const struct choice *choice, uint32_t piece, uint32_t run,
                        struct plan_request *out)
 {
     uint8_t bits = missing_byte(choice, piece / 8);
-    const uint8_t *rarity = choice->plan->rarity;
+    bool any = choice->wish->backwards;
     uint32_t begin = piece - piece % run, first = piece, end = piece + 1;
+    uint32_t level = level_of(choice, piece);
     while (first > begin && bits >> (7 - (first - 1) % 8) & 1 &&
-           (choice->wish->backwards || rarity[first - 1] == rarity[piece]))
+           (any || level_of(choice, first - 1) == level))
         first--;
     while (end < begin + run && bits >> (7 - end % 8) & 1 &&
-           (choice->wish->backwards || rarity[end] == rarity[piece]))
+           (any || level_of(choice, end) == level))
         end++;
     out->first = first;
     out->count = (uint8_t)(end - first);
 }
 
-static bool choose(const struct choice *choice, uint32_t run, int64_t now_ms,
-                   struct plan_request *out)
+/* The piece to begin with when nothing is wanted first. */
+static uint32_t pick(const struct choice *choice, struct plan_source *source, int64_t now_ms)
+{
+    uint32_t level;
+    if (choice->wish->backwards)
+        return pick_last(choice);
+    uint32_t piece = pick_rarest(choice, &level);
+    if (!choice->shared || level == 0)
+        source->spare_ms = -1;
+    else if (source->spare_ms < 0 && source->in_flight < 2)
+        source->spare_ms = now_ms;
+    bool waits = choice->shared && level < LEVEL_ELSEWHERE && level > choice->patience;
+    return waits ? NO_PIECE : piece;
+}
+
+static bool choose(const struct choice *choice, struct plan_source *source, uint32_t run,
+                   int64_t now_ms, struct plan_request *out)
 {
     uint32_t piece = choice->wish->first;
     out->count = 1;
@@ -426,7 +534,7 @@ static bool choose(const struct choice *choice, uint32_t run, int64_t now_ms,
         out->first = piece;
         return true;
     }
-    piece = choice->wish->backwards ? pick_last(choice) : pick_rarest(choice);
+    piece = pick(choice, source, now_ms);
     if (piece != NO_PIECE) {
         run_around(choice, piece, run, out);
         return true;
@@ -440,7 +548,12 @@ int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, 
 {
     assert(run >= 1 && run <= PLAN_RUN_MAX && (run & (run - 1)) == 0);
     struct plan_source *slot = &plan->sources[source];
-    const struct choice choice = {plan, slot, wish, slot->may == PROOF_LAST_RESORT};
+    const struct choice choice = {.plan = plan,
+                                  .source = slot,
+                                  .wish = wish,
+                                  .last_resort = slot->may == PROOF_LAST_RESORT,
+                                  .shared = is_shared(plan, slot, wish),
+                                  .patience = patience_of(plan, slot, now_ms)};
     struct plan_request request = {
         .source = (uint8_t)source, .alone = slot->in_flight == 0, .asked_ms = now_ms};
     int number = 0;
@@ -448,7 +561,7 @@ int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, 
         number++;
     if (number == PLAN_REQUESTS_MAX || slot->in_flight >= PLAN_WINDOW_MAX)
         return -P2P_EFULL;
-    if (slot->may == PROOF_NO || !choose(&choice, run, now_ms, &request))
+    if (slot->may == PROOF_NO || !choose(&choice, slot, run, now_ms, &request))
         return -P2P_EAGAIN;
     for (uint32_t i = 0; i < request.count; i++)
         bit_set(plan->asked, request.first + i, true);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Which piece to ask of which source next: rarest first and random among equals, or backwards where
  * the proof wants it; neighbours to one source, since two are hashed at once; what a slow source
- * has is asked of a faster one when there is nothing else to ask. Pure: no socket, no clock (times
- * are handed in, in ms, and never go back). Memory is handed in: a byte and two bits a piece, and a
- * bit a piece for each source that has only a part. Loop thread. */
+ * has is asked of a faster one when there is nothing else to ask. Where few have all and many fetch
+ * it, each downloader asks those few for its own share of the pieces (rank.h) and takes the rest
+ * from the others. Pure: no socket, no clock (times are handed in, in ms, and never go back).
+ * Memory is handed in: two bytes and two bits a piece, and a bit a piece for each source that has
+ * only a part. Loop thread. */
 #ifndef PLAN_H
 #define PLAN_H
 
 #include "swarm/proof.h"
+#include "swarm/rank.h"
 
 enum {
     PLAN_SOURCES_MAX = PROOF_HOLDERS_MAX,
@@ -27,12 +30,16 @@ struct plan_shape {
 struct plan_source {
     enum proof_may may;
     bool whole;
+    bool downloader; /* key is in the ranks */
     uint8_t chain, in_flight;
     int16_t part;      /* its bitmap, -1: none */
+    uint32_t count;    /* pieces in it */
     uint32_t rate;     /* bytes/s, a mean over some seconds; 0: nothing came yet */
     uint32_t delay_ms; /* from asking an idle source to its first byte, a mean */
     uint32_t counted;  /* bytes since counted_ms, not yet in rate */
     int64_t counted_ms, heard_ms;
+    int64_t spare_ms; /* since when it has nothing left of our share, -1: it has */
+    uint64_t key;
 };
 
 struct plan_request {
@@ -52,6 +59,8 @@ struct plan {
     uint8_t *parts;        /* their bitmaps */
     uint64_t parts_used;
     uint32_t done_count;
+    bool shares; /* plan_self was called */
+    struct rank rank;
     struct plan_source sources[PLAN_SOURCES_MAX];
     struct plan_request requests[PLAN_REQUESTS_MAX];
 };
@@ -68,6 +77,14 @@ void plan_has_all(struct plan *plan, unsigned source);
 int plan_has(struct plan *plan, unsigned source, const uint8_t *bits, size_t size);
 /* It has this piece too. Nothing for a source without bitmap. */
 void plan_has_piece(struct plan *plan, unsigned source, uint32_t piece);
+/* Sharing. A source that has less than all (after plan_has, which may have been an empty bitmap) is
+ * another downloader of this id. While there are some, and sources that have all are few, those are
+ * asked first for the pieces that nobody else has and that are ours by rank; then for what others
+ * should have asked for and did not for some time, the sooner the higher we rank; then for any
+ * piece. It is a downloader no more when it has all or leaves. plan_self: our own id, as others
+ * see it; once, right after plan_init; without it there is no sharing. */
+void plan_self(struct plan *plan, const uint8_t id[static P2P_ID_SIZE]);
+void plan_downloader(struct plan *plan, unsigned source, const uint8_t id[static P2P_ID_SIZE]);
 /* What the proof says of it: whether it may be asked, and its chain (-1: none). */
 void plan_trust(struct plan *plan, unsigned source, enum proof_may may, int chain);
 /* It is gone: its requests are over, what they did not bring is missing again. */
