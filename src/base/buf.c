@@ -235,3 +235,56 @@ void buf_put_disposition(struct buf *buf, struct str name)
         buf_put_percent(buf, name, false);
     }
 }
+
+void buf_put_base64(struct buf *buf, const uint8_t *bytes, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t bits = (uint32_t)bytes[i] << 16;
+        bits |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
+        bits |= left > 2 ? bytes[i + 2] : 0;
+        char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
+                        left > 1 ? digits[bits >> 6 & 63] : '=',
+                        left > 2 ? digits[bits & 63] : '='};
+        buf_put_bytes(buf, four, sizeof(four));
+    }
+}
+
+/* How a character must be written; NULL: as it is. */
+static const char *buf_xml_escape(int32_t rune)
+{
+    switch (rune) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    case '\t':
+        return "&#9;";
+    case '\n':
+        return "&#10;";
+    case '\r':
+        return "&#13;";
+    default:
+        return rune < ' ' || rune == 0xfffe || rune == 0xffff ? "\xef\xbf\xbd" : NULL;
+    }
+}
+
+void buf_put_xml(struct buf *buf, struct str text)
+{
+    while (text.len > 0) {
+        size_t len;
+        const char *escape = buf_xml_escape(text_next_rune(text, &len));
+        if (escape)
+            buf_put_text(buf, escape);
+        else
+            buf_put_bytes(buf, text.ptr, len);
+        text = text_from_byte(text, len);
+    }
+}

@@ -45,4 +45,9 @@ void buf_put_url_value(struct buf *buf, struct str value);
 /* The file name parameters of Content-Disposition (RFC 6266, RFC 8187), without "attachment; ":
  * filename="a.txt", and filename*=UTF-8''... where the name is not plain ASCII. */
 void buf_put_disposition(struct buf *buf, struct str name);
+/* With padding, in one line (RFC 4648, 4). */
+void buf_put_base64(struct buf *buf, const uint8_t *bytes, size_t size);
+/* For XML 1.0, as character data or in an attribute of either quotes. What XML has no way to write
+ * (controls, U+FFFE, U+FFFF) and broken bytes become U+FFFD. */
+void buf_put_xml(struct buf *buf, struct str text);
 #endif

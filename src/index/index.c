@@ -39,6 +39,7 @@ const struct route index_routes[] = {
      changes_gone},
     {SERVER_GET, 0, "/v1/snapshot", SERVER_NEIGHBOUR, dump_begin, NULL, NULL, NULL, dump_gone},
     {SERVER_GET, 0, "/download/", SERVER_CLIENT, redirect_begin, NULL, NULL, NULL, NULL},
+    {SERVER_GET, 0, "/metalink/", SERVER_CLIENT, redirect_metalink, NULL, NULL, NULL, reply_gone},
     {0, 0, NULL, SERVER_CLIENT, NULL, NULL, NULL, NULL, NULL},
 };
 

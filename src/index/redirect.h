@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /download/NAME on an index: to a node that has the bytes. Loop thread. */
+/* GET /download/NAME and /metalink/NAME on an index: to the nodes that have the bytes. Loop thread.
+ */
 #ifndef REDIRECT_H
 #define REDIRECT_H
 
@@ -9,5 +10,7 @@
 void redirect_download(struct exchange *exchange, void *role);
 /* The route: an index has no bytes of its own, so own=1 is 404. */
 void redirect_begin(struct exchange *exchange, void *role);
+/* The route of /metalink/NAME; its gone is reply_gone. */
+void redirect_metalink(struct exchange *exchange, void *role);
 
 #endif

@@ -6,11 +6,13 @@
 #include "index/reply.h"
 
 #include "base/addr.h"
+#include "base/name.h"
 #include "catalog/list.h"
 #include "catalog/search.h"
 #include "index/about.h"
 #include "index/source.h"
 #include "platform/plat.h"
+#include "wire/metalink.h"
 
 #include <string.h>
 
@@ -38,7 +40,11 @@ struct reply {
     bool late;  /* it was given up for want of time */
     uint32_t holders[ROLE_HOLDERS_MAX];
     uint8_t have[ROLE_HOLDERS_MAX];
-    char text[REPLY_LOG_TEXT]; /* for the log; "" logs nothing */
+    char text[REPLY_LOG_TEXT];     /* for the log; "" logs nothing */
+    struct record_content content; /* of a Metalink, as the next three */
+    int64_t size;
+    uint32_t priority;
+    char name[P2P_PART_MAX + 1];
 };
 
 int reply_init(struct index_role *role, struct arena *arena)
@@ -330,15 +336,72 @@ static int reply_put_source(struct reply *reply, struct buf *room)
     return 1;
 }
 
+static void reply_keep_holders(struct reply *reply, uint32_t count)
+{
+    reply->holder_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        reply->holders[i] = reply->role->holders[i].node;
+        reply->have[i] = reply->role->holders[i].have;
+    }
+}
+
 void reply_sources(struct index_role *role, struct exchange *exchange, uint32_t count)
 {
     struct reply *reply = reply_open(role, exchange, reply_put_source);
     if (!reply)
         return;
-    reply->holder_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        reply->holders[i] = role->holders[i].node;
-        reply->have[i] = role->holders[i].have;
-    }
+    reply_keep_holders(reply, count);
     reply_answer(reply);
+}
+
+/* ---- Metalink ---- */
+
+/* The priority counts what was put: 0 is the head. */
+static int reply_put_place(struct reply *reply, struct buf *room)
+{
+    struct metalink_file file = {text_from(reply->name), reply->size, reply->content.bytes};
+    struct plat_addr address[P2P_ADDRESSES_MAX];
+    char text[ADDR_TEXT_MAX];
+    if (reply->priority == 0) {
+        metalink_put_head(room, &file);
+        reply->priority = 1;
+        return 1;
+    }
+    if (reply->after == reply->holder_count) {
+        metalink_put_end(room);
+        return 0;
+    }
+    const struct catalog_node *node = role_node(reply->role, reply->holders[reply->after++]);
+    if (node && node->state != RECORD_LEFT &&
+        reach_addresses(&reply->asker, node->address, node->address_count, address) > 0)
+        metalink_put_holder(room, &file, addr_format(&address[0], text), reply->priority++);
+    return 1;
+}
+
+static void reply_begin_metalink(struct exchange *exchange, struct str name)
+{
+    char text[8 * P2P_PART_MAX], meta[P2P_PART_MAX + 8];
+    struct buf buf = buf_on(text, sizeof(text)), file = buf_on(meta, sizeof(meta));
+    buf_put(&file, name);
+    buf_put(&file, STR(".meta4"));
+    buf_put(&buf, STR("attachment; "));
+    buf_put_disposition(&buf, buf_str(&file));
+    exchange_begin(exchange, 200, METALINK_TYPE);
+    exchange_header(exchange, "Content-Disposition", buf_str(&buf));
+    exchange_header(exchange, "Content-Security-Policy", STR("sandbox; default-src 'none'"));
+    exchange_stream(exchange, -1, reply_produce);
+}
+
+void reply_metalink(struct index_role *role, struct exchange *exchange,
+                    const struct lookup_offer *file, uint32_t count)
+{
+    struct reply *reply = reply_open(role, exchange, reply_put_place);
+    if (!reply)
+        return;
+    struct str name = name_base((struct str){file->path, file->offer.path.len});
+    reply_keep_holders(reply, count);
+    reply->content = file->offer.content;
+    reply->size = file->offer.size;
+    text_copy(name, reply->name, sizeof(reply->name));
+    reply_begin_metalink(exchange, name);
 }

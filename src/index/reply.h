@@ -23,6 +23,9 @@ void reply_list(struct index_role *role, struct exchange *exchange, const struct
 void reply_nodes(struct index_role *role, struct exchange *exchange);
 /* The first count of role->holders, in their order. */
 void reply_sources(struct index_role *role, struct exchange *exchange, uint32_t count);
+/* A Metalink of them; role->holders must be whole ones. */
+void reply_metalink(struct index_role *role, struct exchange *exchange,
+                    const struct lookup_offer *file, uint32_t count);
 void reply_gone(struct exchange *exchange, void *role, bool aborted);
 
 /* The result line of an offer, for search. */

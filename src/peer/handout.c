@@ -143,6 +143,17 @@ static void put_download_headers(struct exchange *exchange, const struct handout
     exchange_header(exchange, "Content-Disposition", buf.full ? STR("attachment") : buf_str(&buf));
 }
 
+/* RFC 9530: of the whole file, whatever part of it is sent. */
+static void put_digest(struct exchange *exchange, const struct handout_ticket *ticket)
+{
+    char text[64];
+    struct buf buf = buf_on(text, sizeof text);
+    buf_put_text(&buf, "sha-256=:");
+    buf_put_base64(&buf, ticket->content.bytes, sizeof ticket->content.bytes);
+    buf_put_char(&buf, ':');
+    exchange_header(exchange, "Repr-Digest", buf_str(&buf));
+}
+
 /* ---- bytes ---- */
 
 static bool still(struct exchange *exchange, void *role)
@@ -166,6 +177,8 @@ static void begin_file(struct exchange *exchange, int status, bool is_download)
     put_chain_headers(exchange, ticket);
     if (is_download)
         put_download_headers(exchange, ticket);
+    if (is_download && (status == 200 || status == 206))
+        put_digest(exchange, ticket);
 }
 
 static void put_content_range(struct exchange *exchange, int64_t first, int64_t length,

@@ -10,6 +10,7 @@
 #include "peer/listing.h"
 #include "peer/membership.h"
 #include "peer/order.h"
+#include "peer/referral.h"
 #include "peer/share.h"
 #include "peer/upload.h"
 #include "platform/plat.h"
@@ -159,8 +160,29 @@ static void stats_begin(struct exchange *exchange, void *role)
     exchange_end(exchange);
 }
 
+/* ---- what this node alone does not know ---- */
+
+static bool refer(struct peer *peer, struct exchange *exchange, const char *path)
+{
+    return membership_is_joined(peer->membership) &&
+           referral_answer(exchange, path, directory_current(peer->config.directory));
+}
+
+static void download_elsewhere(struct exchange *exchange, void *ctx)
+{
+    if (!refer(ctx, exchange, "/download/"))
+        exchange_error(exchange, 404, "no such file in this share", "no index to ask answers now");
+}
+
+static void metalink_begin(struct exchange *exchange, void *role)
+{
+    if (!refer(role, exchange, "/metalink/"))
+        exchange_busy(exchange, "no index answers now", "try again, or ask an index");
+}
+
 static const struct route routes[] = {
     {SERVER_GET, 0, "/v1/stats", SERVER_NEIGHBOUR, stats_begin, NULL, NULL, NULL, NULL},
+    {SERVER_GET, 0, "/metalink/", SERVER_CLIENT, metalink_begin, NULL, NULL, NULL, NULL},
     {0, 0, NULL, SERVER_CLIENT, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -177,8 +199,12 @@ static int upload_make(struct peer *peer, struct arena *arena)
                                    .share = peer->share,
                                    .hosts = peer->config.hosts,
                                    .settings = peer->config.settings,
-                                   .elsewhere = peer->config.elsewhere,
-                                   .elsewhere_ctx = peer->config.elsewhere_ctx};
+                                   .elsewhere = download_elsewhere,
+                                   .elsewhere_ctx = peer};
+    if (peer->config.elsewhere) {
+        config.elsewhere = peer->config.elsewhere;
+        config.elsewhere_ctx = peer->config.elsewhere_ctx;
+    }
     node_text(peer, node);
     return upload_init(&peer->upload, arena, &config, node);
 }

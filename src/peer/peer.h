@@ -40,7 +40,8 @@ struct peer_config {
     size_t memory;         /* bytes of the arena this role may use */
     size_t memory_bytes;   /* of the whole program, for the statistics */
     /* BOTH: who answers /download/NAME without own=1 when the file is not in this share
-     * (index_download with its role): so the peer's routes are added first. May be NULL. */
+     * (index_download with its role): so the peer's routes are added first. NULL: the client is
+     * sent to the index that this node has joined. */
     void (*elsewhere)(struct exchange *exchange, void *ctx);
     void *elsewhere_ctx;
 };

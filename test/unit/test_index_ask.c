@@ -51,6 +51,9 @@ static void parameters(void **state)
         {"/download/none.bin", "no such file", 404},
         {"/download/a%2f..%2fb", "error", 404},
         {"/download/none.bin?own=1", "no files of its own", 404},
+        {"/metalink/", "error", 404},
+        {"/metalink/none.bin", "no such file", 404},
+        {"/metalink/a%2f..%2fb", "error", 404},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int status = world_ask(world, rows[i].target, &answer);
@@ -222,7 +225,11 @@ static void redirects(void **state)
     ask_with(world, "HEAD /download/d/a%20b%23%3f%c3%a9.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     assert_int_equal(answer.status, 307);
     assert_header(&answer, location);
-    assert_int_equal(world_ask(world, "/download/new.bin", &answer), 503);
+    snprintf(location, sizeof(location), "Location: http://127.0.0.1:%u/download/new.bin?own=1",
+             (unsigned)a.port);
+    assert_int_equal(world_ask(world, "/download/new.bin", &answer), 307);
+    assert_header(&answer, location);
+    assert_int_equal(world_ask(world, "/metalink/new.bin", &answer), 503);
     assert_header(&answer, "Retry-After: 1");
     assert_int_equal(world_ask(world, "/download/D/a", &answer), 404);
     node_close(&a);
@@ -250,8 +257,71 @@ static void redirect_chooses(void **state)
     assert_header(&answer, location);
     assert_int_equal(node_post(&a, "/v1/leave", "{\"epoch\":1,\"seq\":2}"), 200);
     assert_int_equal(world_ask(world, "/download/x.bin", &answer), 503);
+    assert_int_equal(world_ask(world, "/metalink/x.bin", &answer), 503);
     node_close(&a);
     node_close(&b);
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
+        count++;
+    return count;
+}
+
+/* Whole holders within reach, each once, whatever they call it; not those out of reach. */
+static void metalinks(void **state)
+{
+    struct world *world = *state;
+    static struct node c;
+    char url[160];
+    node_open(&a, world, 'a', 0);
+    node_open(&b, world, 'b', 0);
+    node_open(&c, world, 'c', world_dead_port());
+    assert_int_equal(node_join(&a, 1, 1, OFFER_A("d/x & y.bin") OFFER_A("again.bin")), 200);
+    assert_int_equal(node_join(&b, 1, 1, OFFER_A("other.bin")), 200);
+    assert_int_equal(node_join(&c, 1, 1, OFFER_A("d/x & y.bin")), 200);
+    world_until(world, "/v1/nodes", "\"reachable\":false", true);
+    assert_int_equal(world_ask(world, "/metalink/d/x%20%26%20y.bin", &answer), 200);
+    assert_header(&answer, "Content-Type: application/metalink4+xml");
+    assert_header(&answer, "Content-Disposition: attachment; filename=\"x & y.bin.meta4\"");
+    assert_body(&answer, "<file name=\"x &amp; y.bin\">\n<size>70000</size>\n"
+                         "<hash type=\"sha-256\">" SHA_A "</hash>\n<url priority=\"1\">http:");
+    assert_int_equal(count_of(answer.body, "<url "), 2);
+    for (int i = 0; i < 2; i++) {
+        snprintf(url, sizeof(url), ">http://127.0.0.1:%u/v1/content/" SHA_A "</url>",
+                 (unsigned)(i == 0 ? a.port : b.port));
+        assert_int_equal(count_of(answer.body, url), 1);
+    }
+    assert_body(&answer, "<url priority=\"2\">");
+    assert_body(&answer, "</file>\n</metalink>\n");
+    ask_with(world, "HEAD /metalink/other.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    assert_int_equal(answer.status, 200);
+    node_close(&a);
+    node_close(&b);
+    node_close(&c);
+}
+
+/* More than one buffer takes. One stand-in is each of the nodes in turn. */
+static void long_metalink(void **state)
+{
+    struct world *world = *state;
+    enum { HOLDERS = 150 };
+    static struct node nodes[HOLDERS];
+    char url[40];
+    for (int i = 0; i < HOLDERS; i++) {
+        node_open(&nodes[i], world, (char)(i + 1), i > 0 ? nodes[0].port : 0);
+        server_set_node(world->nodes[0], nodes[i].id);
+        assert_int_equal(node_join(&nodes[i], 1, 1, OFFER_A("x.bin")), 200);
+        world_until(world, "/v1/sources/" SHA_A, "\"reachable\":false", false);
+    }
+    assert_int_equal(world_ask(world, "/metalink/x.bin", &answer), 200);
+    snprintf(url, sizeof(url), "<url priority=\"%d\">", HOLDERS);
+    assert_int_equal(count_of(answer.body, "<url "), HOLDERS);
+    assert_body(&answer, url);
+    for (int i = 0; i < HOLDERS; i++)
+        node_close(&nodes[i]);
 }
 
 static void partial_holders_are_no_target(void **state)
@@ -302,7 +372,7 @@ int main(void)
         ROW(parameters),   ROW(text_length),      ROW(search_lines),
         ROW(many_holders), ROW(askers_that_go),   ROW(pages_of_a_list),
         ROW(redirects),    ROW(redirect_chooses), ROW(partial_holders_are_no_target),
-        ROW(statistics),
+        ROW(metalinks),    ROW(long_metalink),    ROW(statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -390,7 +390,7 @@ static void test_buf_for_people(void **state)
 static void test_buf_encodings(void **state)
 {
     static const struct {
-        char kind; /* s: shown, p: path, v: value, d: disposition */
+        char kind; /* s: shown, p: path, v: value, d: disposition, x: XML, 6: base64 */
         struct str text;
         const char *expected;
     } rows[] = {
@@ -413,6 +413,22 @@ static void test_buf_encodings(void **state)
         {'d', {"a\"b\\", 4}, "filename=\"a_b_\"; filename*=UTF-8''a%22b%5C"},
         {'d', {"\xc3\xa9/%", 4}, "filename=\"__/_\"; filename*=UTF-8''%C3%A9%2F%25"},
         {'d', {"a\r\nb", 4}, "filename=\"a__b\"; filename*=UTF-8''a%0D%0Ab"},
+        {'x', {"a b]]>\xc3\xa9\xf0\x9f\x98\x80", 12}, "a b]]&gt;\xc3\xa9\xf0\x9f\x98\x80"},
+        {'x', {"<\"&'>", 5}, "&lt;&quot;&amp;&#39;&gt;"},
+        {'x', {"&amp;", 5}, "&amp;amp;"},
+        {'x', {"\t\n\r", 3}, "&#9;&#10;&#13;"},
+        {'x', {"\0\x1f\xff\xc3", 4}, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {'x', {"\xef\xbf\xbe\xef\xbf\xbf", 6}, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {'x', {"\x7f\xc2\x85\xef\xbf\xbd", 6}, "\x7f\xc2\x85\xef\xbf\xbd"},
+        {'x', {"", 0}, ""},
+        {'6', {"", 0}, ""}, /* RFC 4648, 10 */
+        {'6', {"f", 1}, "Zg=="},
+        {'6', {"fo", 2}, "Zm8="},
+        {'6', {"foo", 3}, "Zm9v"},
+        {'6', {"foob", 4}, "Zm9vYg=="},
+        {'6', {"fooba", 5}, "Zm9vYmE="},
+        {'6', {"foobar", 6}, "Zm9vYmFy"},
+        {'6', {"\xfb\xef\xff\x00\x10\x83", 6}, "++//ABCD"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -424,6 +440,10 @@ static void test_buf_encodings(void **state)
             buf_put_url_path(&buf, rows[i].text);
         else if (rows[i].kind == 'v')
             buf_put_url_value(&buf, rows[i].text);
+        else if (rows[i].kind == 'x')
+            buf_put_xml(&buf, rows[i].text);
+        else if (rows[i].kind == '6')
+            buf_put_base64(&buf, (const uint8_t *)rows[i].text.ptr, rows[i].text.len);
         else
             buf_put_disposition(&buf, rows[i].text);
         if (!text_is(buf_str(&buf), rows[i].expected))

@@ -252,6 +252,9 @@ static void chain_and_have(void **state)
     body_is("\x80", 1);
 }
 
+/* printf alpha | openssl dgst -sha256 -binary | base64 */
+#define DIGEST_OF_ALPHA "Repr-Digest: sha-256=:jtP2rWhblZ6tcCJRjhr3bNgW+OjsfM3aHtQBjo8iI/g=:"
+
 static void downloads(void **state)
 {
     (void)state;
@@ -260,6 +263,11 @@ static void downloads(void **state)
     assert_header(&w->answer, "Content-Disposition: attachment; filename=\"a.txt\"");
     assert_header(&w->answer, "Content-Security-Policy: sandbox; default-src 'none'");
     assert_header(&w->answer, "X-Content-Type-Options: nosniff");
+    assert_header(&w->answer, DIGEST_OF_ALPHA);
+    assert_int_equal(ask_with("GET", "/download/a.txt", "Range: bytes=1-2\r\n")->status, 206);
+    assert_header(&w->answer, DIGEST_OF_ALPHA);
+    assert_int_equal(ask_with("GET", "/download/a.txt", "Range: bytes=9-\r\n")->status, 416);
+    assert_null(strstr(w->answer.head, "Repr-Digest"));
     assert_int_equal(ask("/download/empty")->status, 200);
     body_is("", 0);
     assert_int_equal(ask("/download/sub/%C3%A9%20%22q%22.txt")->status, 200);
