@@ -68,7 +68,7 @@ def killed_often(fleet, index, times):
 
 
 def test_killed_at_random_moments(fleet, index):
-    killed_often(fleet, index, 10)
+    killed_often(fleet, index, 20)
 
 
 @pytest.mark.long
