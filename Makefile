@@ -3,6 +3,7 @@
 # What is built where:
 #   build/TARGET/        the release, static against musl            (make, make TARGET=armv6)
 #   build/TARGET-posix/  the same with the plain POSIX twins         (make PLATFORM=posix)
+#   build/wrapped/       the release, which counts its allocations and has a clock that tests move (test/wrap)
 #   build/FLAVOUR/       debug, asan, tsan, clang, cover, lint, fuzz (against the machine's own C library)
 #   build/deps/          what toolchains/deps.sh fetched
 # The goals that people type stand at the end; each locks its folder and calls make again, so that two makes in one
@@ -76,6 +77,12 @@ CFLAGS := $(BASE_CFLAGS) $(HARDEN) $(TARGET_ARCH_FLAGS) -flto=auto -fno-fat-lto-
     -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables
 LDFLAGS := -static-pie -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id=sha1 \
     -Wl,--warn-common -Wl,--fatal-warnings
+else ifeq ($(FLAVOUR),wrapped)
+MUSL := yes
+CC := $(TARGET_CC)
+CFLAGS := $(BASE_CFLAGS) -fPIE $(TARGET_ARCH_FLAGS)
+WRAPPED := malloc calloc realloc __libc_malloc time
+LDFLAGS := -static-pie $(foreach f,$(WRAPPED),-Wl,--wrap=$(f))
 else
 MUSL :=
 CC := gcc
@@ -93,7 +100,7 @@ FLAGS_warn := -O2
 # Every call stays a call (floors.py reads them), and gcc's analyzer looks along.
 FLAGS_lint := -O0 -fanalyzer
 ifeq ($(FLAGS_$(FLAVOUR)),)
-$(error FLAVOUR=$(FLAVOUR) is unknown; there are: release debug asan tsan clang fuzz cover warn lint)
+$(error FLAVOUR=$(FLAVOUR) is unknown; there are: release wrapped debug asan tsan clang fuzz cover warn lint)
 endif
 ifneq ($(filter clang fuzz warn,$(FLAVOUR)),)
 CC := clang
@@ -127,6 +134,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(O)/obj/%.o) $(if $(WEB_SRC),$(O)/obj/web.o)
 DEPS_OBJ := $(O)/obj/deps/yyjson.o $(O)/obj/deps/ini.o
 LLHTTP := $(DEPS_ROOT)/libllhttp.a
 MAIN_OBJ := $(O)/obj/p2p.o
+WRAP_OBJ := $(if $(WRAPPED),$(O)/obj/test/wrap/wrap.o)
 P2P := $(O)/p2p
 
 # Made at parse time and only when it differs: a change of flags or of the list of files rebuilds what it touches.
@@ -175,7 +183,7 @@ $(O)/obj/web.o: $(O)/web.c src/ui/web.h $(READY)
 # --- the program -----------------------------------------------------------------------------------------------------
 
 # The symbols go beside the binary; gdb finds them by the link in it.
-$(P2P): $(MAIN_OBJ) $(LIB_OBJ) $(DEPS_OBJ) $(DEPS_STAMP) $(O)/links
+$(P2P): $(MAIN_OBJ) $(WRAP_OBJ) $(LIB_OBJ) $(DEPS_OBJ) $(DEPS_STAMP) $(O)/links
 	$(call say,LD,$@)$(compile) $(SMALL) $(LDFLAGS) -Wl,-Map=$(O)/p2p.map -o $@.full $(filter %.o,$^) $(LLHTTP) $(if $(MUSL),,-lpthread)
 ifeq ($(FLAVOUR),release)
 	$(Q)$(TARGET_BIN)objcopy --only-keep-debug $@.full $@.debug
@@ -358,7 +366,7 @@ unit-tsan:
 unit-clang:
 	$(call unit_goal,clang)
 
-asan tsan debug:
+asan tsan debug wrapped:
 	$(call under,$@) _all
 
 clang-warnings:
@@ -368,7 +376,7 @@ clang-warnings:
 posix:
 	+@$(MAKE) PLATFORM=posix all
 
-net: all
+net: all wrapped
 	@$(call pytest,test/net,$(NATIVE),not long)
 
 # The page in a real browser.
@@ -386,7 +394,7 @@ net-tsan: FLAVOUR := tsan
 net-tsan: tsan
 	@P2P_SLOW=3 $(TSAN_RUN) $(call pytest,test/net,$(BUILD)/tsan/p2p,not long)
 
-net-long: all
+net-long: all wrapped
 	@$(call pytest,test/net,$(NATIVE),long)
 
 CROSS := aarch64 armv7 armv6 riscv64
@@ -488,12 +496,12 @@ help:
 #: make unit T=text     one unit test; make net K=words the network tests that match
 #: make flaky TEST=test/net/test_x.py::test_y N=100     one network test again and again, under load
 #: make test-long       the long tests too, and ten minutes of each fuzz target
-#: make debug|asan|tsan build/debug/p2p and so on, with symbols, against the machine's C library
+#: make debug|asan|tsan|wrapped   build/debug/p2p and so on, with symbols, against the machine's C library
 #: make cover           lines reached by the tests; make bench  the figures of README
 #: make format          clang-format on everything; make setup  installs what the tests need
 #: make install DESTDIR= PREFIX=/usr/local; make dist; make clean; make deps (DEPS=strict, DEPS_DIR=FOLDER)
 
-.PHONY: all deps setup unit unit-tsan unit-clang asan tsan debug clang-warnings posix net browser net-posix net-asan net-tsan \
+.PHONY: all deps setup unit unit-tsan unit-clang asan tsan debug wrapped clang-warnings posix net browser net-posix net-asan net-tsan \
     net-long cross qemu fuzz lint reproducible size test test-long flaky cover bench format run install dist clean help \
     _all _objects _bench_binaries _lib_objects _deps _archive _unit_binaries _unit_run _fuzz_binaries _fuzz_run _lint _lint_tidy \
     _lint_cppcheck _lint_floors _lint_figures _lint_shell _lint_format _lint_self

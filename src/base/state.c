@@ -36,6 +36,14 @@ uint64_t state_written(void)
     return ((uint64_t)atomic_load(&state_kib) << 10) + (atomic_load(&state_rest) & 1023);
 }
 
+uint64_t state_written_per_day(int64_t uptime_ms)
+{
+    uint64_t hour_ms = 3600 * 1000, up_ms = uptime_ms > 0 ? (uint64_t)uptime_ms : 0;
+    double days = (double)(up_ms > hour_ms ? up_ms : hour_ms) / (24.0 * (double)hour_ms);
+
+    return (uint64_t)((double)state_written() / days);
+}
+
 uint32_t state_crc32(uint32_t crc, const void *bytes, size_t size)
 {
     /* Of four bits at a time: 64 bytes of table instead of a kilobyte, and faster than the disk. */

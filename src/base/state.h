@@ -20,5 +20,8 @@ uint32_t state_crc32(uint32_t crc, const void *bytes, size_t size);
  * Who writes there without state_write counts himself. Any thread. */
 void state_count_written(uint64_t bytes);
 uint64_t state_written(void);
+/* The same for each day, at the rate since the start; a start's own writes count as those of an
+ * hour at least. */
+uint64_t state_written_per_day(int64_t uptime_ms);
 
 #endif

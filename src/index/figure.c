@@ -104,6 +104,8 @@ static void figure_process(struct buf *buf, const struct index_role *role)
         json_put_field_i64(buf, "rss_bytes", rss);
     json_put_field_i64(buf, "cpu_us", plat_cpu_us());
     figure_u64(buf, "state_bytes_written", state_written());
+    figure_u64(buf, "state_bytes_per_day",
+               state_written_per_day(loop_now_ms(role->config.loop) - role->started_ms));
     figure_u64(buf, "log_lines_dropped", log_dropped());
 }
 

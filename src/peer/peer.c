@@ -147,6 +147,8 @@ static void put_node(struct peer *peer, struct buf *buf)
     if (rss >= 0)
         json_put_field_i64(buf, "rss_bytes", rss);
     json_put_field_i64(buf, "state_bytes_written", (int64_t)state_written());
+    json_put_field_i64(buf, "state_bytes_per_day",
+                       (int64_t)state_written_per_day(plat_now_ms() - peer->started_ms));
 }
 
 static void stats_begin(struct exchange *exchange, void *role)

@@ -169,9 +169,13 @@ static void tell_watch(struct checks *checks, int64_t folders)
     }
     bool by_choice = config_is(&checks->session.line->settings, "share.watch", "scan");
     bool scans = checks->node.told && !checks->node.watching && !by_choice;
+    /* A node that has its watches needs no more of them. */
+    bool needs = !by_choice && !(checks->node.told && checks->node.watching);
     if (error == -P2P_EMFILE) {
-        finding = (struct finding){FINDING_WARN, "watching", instances};
-    } else if (error == -P2P_EFULL || folders > limits.folders || scans) {
+        finding = (struct finding){needs ? FINDING_FAIL : FINDING_WARN, "watching", instances};
+    } else if (error == -P2P_EFULL || folders > limits.folders) {
+        finding = (struct finding){needs ? FINDING_FAIL : FINDING_WARN, "watching", watches};
+    } else if (scans) {
         finding = (struct finding){FINDING_WARN, "watching", watches};
     }
     finding_say(&checks->findings, finding,

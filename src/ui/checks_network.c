@@ -338,7 +338,7 @@ void checks_clock(struct checks *checks)
     struct buf buf = buf_on(text, sizeof text);
 
     if (now < SET_S || ahead > APART_S || ahead < -APART_S) {
-        finding = (struct finding){FINDING_WARN, "clock", ntp};
+        finding = (struct finding){now < SET_S ? FINDING_FAIL : FINDING_WARN, "clock", ntp};
     }
     log_put_time(&buf, now > 0 ? now : 0);
     if (now < SET_S) {

@@ -48,6 +48,7 @@ static const struct field {
     {"rss_bytes", "memory in use", SHOW_SIZE},
     {"memory_bytes", "memory budget", SHOW_SIZE},
     {"state_bytes_written", "state written", SHOW_SIZE},
+    {"state_bytes_per_day", "written a day", SHOW_SIZE},
 };
 
 struct status {

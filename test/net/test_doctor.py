@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from fleet import free_port, put, wait_until
+from test_watch import limits_of_inotify
 from wire import Member, offer
+from wrapped import Page
 
 LINE = re.compile(r"(ok|info|warn|FAIL) +([a-z ]+): (.+?)(?: — (.+))?")
 
@@ -338,6 +340,29 @@ def test_a_scanning_share(fleet):
     if found["watching"][0][0] == "ok":
         found, _ = examine(fleet, *at(peer))
         only(found, "watching", "warn", "the node scans", "sysctl")
+
+
+@pytest.mark.watch
+@pytest.mark.parametrize(
+    "what,count,cure",
+    [("watches", 0, "max_user_watches"), ("instances", 0, "max_user_instances")],
+)
+def test_inotify_is_exhausted(fleet, what, count, cure):
+    index = fleet.index()
+    share = fleet.share("own", {"a.txt": b"a"})
+    how = {"index": index, "prefix": limits_of_inotify(what, count)}
+    found, code = examine(fleet, "--share.path", share, **how)
+    assert code == 1
+    only(found, "watching", "FAIL", f"sysctl fs.inotify.{cure}=", "scanned")
+    found, code = examine(fleet, "--share.path", share, "--share.watch", "scan", **how)
+    assert code == 0, "who scans by choice needs none"
+
+
+def test_a_clock_that_was_never_set(fleet):
+    page = Page(fleet, ahead_s=-int(time.time()) + 100)
+    found, code = examine(fleet, index=fleet.index(), **page.how)
+    assert code == 1
+    only(found, "clock", "FAIL", "never set", "NTP")
 
 
 def test_a_large_share(fleet):

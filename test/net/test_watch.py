@@ -188,7 +188,7 @@ def test_two_files_that_change_places_again_and_again(fleet, index):
     assert truth(peer.share) == {"a": sha256(b"second"), "b": sha256(b"first")}
 
 
-def limited(what, count):
+def limits_of_inotify(what, count):
     """Of a user namespace of its own, so that nobody else is."""
     if subprocess.run(["unshare", "-Ur", "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("no user namespaces here")
@@ -197,11 +197,14 @@ def limited(what, count):
 
 
 @pytest.mark.watch
-@pytest.mark.parametrize("what,count,cure", [("watches", 5, "max_user_watches"), ("instances", 0, "max_user_instances")])
+@pytest.mark.parametrize(
+    "what,count,cure",
+    [("watches", 5, "max_user_watches"), ("instances", 0, "max_user_instances")],
+)
 def test_the_limits_of_inotify(fleet, index, what, count, cure):
     """Said once, with the sysctl that cures it; scanning takes over, and misses nothing."""
     files = {f"d{i}/f.txt": b"%d" % i for i in range(20)}
-    prefix = limited(what, count)
+    prefix = limits_of_inotify(what, count)
     peer = fleet.peer(index, files, "--share.scan_idle", "500ms", prefix=prefix)
     wait_truth(index, peer.share)
     peer.wait_log(rf"\bwarn\b.*{cure}=\d+.*scanning")

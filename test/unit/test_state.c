@@ -158,6 +158,11 @@ static void test_counter(void **state)
         state_count_written(1023);
     state_count_written(UINT64_C(3) << 30);
     assert_int_equal(state_written() - before, 5000 * 1023 + (UINT64_C(3) << 30));
+    uint64_t all = state_written();
+    assert_int_equal(state_written_per_day(-1), 24 * all);
+    assert_int_equal(state_written_per_day(1000), 24 * all);
+    assert_int_equal(state_written_per_day(24 * 3600 * 1000), all);
+    assert_int_equal(state_written_per_day(4 * 24 * 3600 * 1000), all / 4);
 }
 
 int main(void)

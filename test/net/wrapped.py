@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""The program with allocations that are counted and a wall clock that tests move (test/wrap): a
+page in a file that the test and the running program share."""
+
+import mmap
+import os
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fleet import ROOT
+
+BINARY = Path(os.environ.get("P2P_BUILD", ROOT / "build")) / "wrapped/p2p"
+CALLERS = 16
+
+
+class Page:
+    """how: what a role or a command is started with, so that it has this page."""
+
+    def __init__(self, fleet, name="page", ahead_s=0):
+        if not BINARY.exists() or os.environ.get("P2P_SLOW") or "posix" in os.environ.get("P2P", ""):
+            pytest.skip("only with what make wrapped builds")
+        self.path = fleet.root / name
+        self.path.write_bytes(bytes(4096))
+        with open(self.path, "r+b") as file:
+            self.bytes = mmap.mmap(file.fileno(), 4096)
+        self.how = {"binary": BINARY, "env": {"P2P_WRAP": str(self.path)}}
+        self.move_clock(ahead_s)
+        fleet.own(self)
+
+    def allocations(self):
+        return struct.unpack_from("<Q", self.bytes)[0]
+
+    def move_clock(self, ahead_s):
+        struct.pack_into("<q", self.bytes, 8, ahead_s)
+
+    def callers(self):
+        """Where the last allocations came from, for people."""
+        at = [f"{a:#x}" for a in struct.unpack_from(f"<{CALLERS}Q", self.bytes, 16) if a]
+        line = ["addr2line", "-fpe", str(BINARY), *at]
+        return subprocess.run(line, capture_output=True, text=True, check=False).stdout
+
+    def close(self):
+        self.bytes.close()
