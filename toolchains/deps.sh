@@ -236,13 +236,33 @@ unpack_deb() {
     fi
 }
 
+# The tar in a .tar.gz or .tar.xz, to stdout. A small Debian has no xz, but its dpkg reads what is a package in form.
+plain_tar() {
+    if gzip -t "$1" 2>/dev/null; then
+        gzip -dc "$1"
+        return
+    fi
+    if command -v xz >/dev/null 2>&1; then
+        xz -dc "$1"
+        return
+    fi
+    need dpkg-deb "install xz-utils"
+    need ar "install binutils"
+    rm -rf "$out/plain" && mkdir "$out/plain"
+    cp "$1" "$out/plain/data.tar.xz"
+    (cd "$out/plain" && echo 2.0 >debian-binary && : >control && tar -cf control.tar control &&
+        ar cr plain.deb debian-binary control.tar data.tar.xz && dpkg-deb --fsys-tarfile plain.deb)
+    rm -rf "$out/plain"
+}
+
 # A source is shared by all targets, so it is replaced only when its pin has changed.
 unpack_src() {
     [ "$(cat "$out/src/$2.from" 2>/dev/null || :)" = "$3" ] && return 0
-    need xz "install xz-utils"
     rm -rf "$out/src/$2"
     mkdir -p "$out/src/$2"
-    tar -xf "$1" -C "$out/src/$2" --strip-components=1
+    plain_tar "$1" >"$out/src/$2.tar"
+    tar -xf "$out/src/$2.tar" -C "$out/src/$2" --strip-components=1
+    rm "$out/src/$2.tar"
     echo "$3" >"$out/src/$2.from"
 }
 

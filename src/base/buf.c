@@ -54,7 +54,7 @@ static void buf_copy(char *to, const char *from, size_t size)
 
 void buf_put_bytes(struct buf *buf, const void *bytes, size_t size)
 {
-    char *at = buf_room(buf, size);
+    char *at = size > 0 ? buf_room(buf, size) : NULL;
     if (at)
         buf_copy(at, bytes, size);
 }
