@@ -105,6 +105,20 @@ static struct catalog_node *node_of(const struct model *model, uint32_t i)
     return catalog_find_node(model->world.catalog, &id);
 }
 
+/* What the catalog goes by: a commit that goes on counts as through. */
+static void known_of(const struct model_node *mine, uint64_t *out_epoch, uint64_t *out_seq)
+{
+    *out_epoch = mine->phase == COMMITTING ? mine->next_epoch : mine->epoch;
+    *out_seq = mine->phase == COMMITTING ? mine->next_seq : mine->seq;
+}
+
+static bool is_older(const struct model_node *mine, uint64_t epoch, uint64_t seq)
+{
+    uint64_t known_epoch, known_seq;
+    known_of(mine, &known_epoch, &known_seq);
+    return epoch < known_epoch || (epoch == known_epoch && seq < known_seq);
+}
+
 static void do_begin(struct model *model, uint32_t i, bool join)
 {
     struct model_node *mine = &model->node[i];
@@ -117,7 +131,7 @@ static void do_begin(struct model *model, uint32_t i, bool join)
     }
     int rc = join ? world_begin(&model->world, node, epoch, seq)
                   : catalog_update_begin(model->world.catalog, node, epoch, seq);
-    if (!join && (mine->tomb || mine->epoch == 0)) {
+    if (join ? is_older(mine, epoch, seq) : mine->tomb || mine->epoch == 0) {
         assert_int_equal(rc, -P2P_EGAP);
         return;
     }
@@ -209,9 +223,9 @@ static void do_end(struct model *model, uint32_t i)
         catalog_lose(model->world.catalog, node, 1);
         mine->lost = mine->tomb = true;
     } else if (choice == 1) {
-        assert_int_equal(catalog_leave(model->world.catalog, node, mine->epoch, mine->seq + 1, 1),
-                         0);
+        known_of(mine, &mine->epoch, &mine->seq);
         mine->seq++;
+        assert_int_equal(catalog_leave(model->world.catalog, node, mine->epoch, mine->seq, 1), 0);
         mine->tomb = true;
         mine->lost = false;
     } else if (choice == 2) {
