@@ -76,7 +76,7 @@ HARDEN := -fPIE -fstack-protector-strong
 CFLAGS := $(BASE_CFLAGS) $(HARDEN) $(TARGET_ARCH_FLAGS) -flto=auto -fno-fat-lto-objects -ffunction-sections \
     -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables
 LDFLAGS := -static-pie -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id=sha1 \
-    -Wl,--warn-common -Wl,--fatal-warnings
+    -Wl,--warn-common -Wl,--fatal-warnings $(TARGET_LDFLAGS)
 else ifeq ($(FLAVOUR),wrapped)
 MUSL := yes
 CC := $(TARGET_CC)

@@ -4,4 +4,4 @@ TARGET_BIN := arm-linux-gnueabi-
 TARGET_PACKAGE := gcc-arm-linux-gnueabi
 TARGET_ARCH_FLAGS := -march=armv6 -marm
 TARGET_DEBIAN_ARCH := armel
-TARGET_HOT := src/run/*.c src/catalog/*.c
+TARGET_HOT := src/catalog/*.c

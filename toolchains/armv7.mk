@@ -4,4 +4,4 @@ TARGET_BIN := arm-linux-gnueabihf-
 TARGET_PACKAGE := gcc-arm-linux-gnueabihf
 TARGET_ARCH_FLAGS := -mthumb -march=armv7-a+fp -mfloat-abi=hard
 TARGET_DEBIAN_ARCH := armhf
-TARGET_HOT := src/run/*.c src/catalog/*.c
+TARGET_HOT := src/catalog/*.c
