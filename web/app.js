@@ -113,10 +113,32 @@ async function ask(on) {
   }
 }
 
+const nodes = find("nodes");
+function sayNodes(count) {
+  nodes.hidden = false;
+  nodes.firstElementChild.textContent = count + (count === 1 ? " node" : " nodes");
+}
+
+// Each node that is there, with a link to its own page.
+async function listNodes() {
+  const [found] = await lines("/v1/nodes");
+  const living = found.filter((node) => node.state !== "left").sort((a, b) => (a.name < b.name ? -1 : 1));
+  const body = nodes.querySelector("tbody");
+  sayNodes(living.length);
+  body.replaceChildren();
+  for (const node of living) {
+    const row = body.insertRow(), address = (node.addresses || [])[0];
+    cell(row, address ? element("a", node.name, { href: "http://" + address + "/" }) : node.name);
+    cell(row, address || "", "soft");
+    cell(row, node.offers + (node.offers === 1 ? " file" : " files"), "n");
+    cell(row, node.state, "soft");
+  }
+}
+
 async function about() {
   const stats = await (await fetch("/v1/stats")).json();
   const text = [stats.name, stats.role, "version " + stats.version];
-  if (stats.nodes !== undefined) text.push(stats.nodes + (stats.nodes === 1 ? " node" : " nodes"));
+  if (stats.nodes !== undefined) sayNodes(stats.nodes);
   find("node").textContent = text.filter(Boolean).join(" · ");
   document.title = stats.name + " · p2p";
   total = stats.contents || 0;
@@ -133,6 +155,7 @@ find("query").value = new URLSearchParams(location.search).get("q") || "";
 find("query").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 150, false); });
 find("form").addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); ask(false); });
 more.addEventListener("click", () => ask(true));
+nodes.addEventListener("toggle", () => { if (nodes.open) listNodes().catch(() => {}); });
 table.tHead.addEventListener("click", (event) => {
   const head = event.target.closest("th");
   if (!head) return;

@@ -86,7 +86,8 @@ def test_files_are_shown(browser, both):
     assert column(browser, 2) == ["1", "1", "1"]
     assert column(browser, 4) == [sha256(FILES[name]) for name in sorted(FILES)]
     shown = find(browser, "#node").text
-    assert "desk" in shown and "both" in shown and "1 node" in shown
+    assert "desk" in shown and "both" in shown
+    assert find(browser, "#nodes summary").text == "1 node"
     assert "desk" in browser.title
 
 
@@ -204,6 +205,44 @@ def test_the_page_of_a_peer_is_its_share(browser, fleet):
         assert "its own share" in find(browser, "#node").text
         links = [a.get_attribute("href") for a in browser.find_elements(By.CSS_SELECTOR, "#node a")]
         assert links == [f"http://{index.address}/"]
+
+
+def test_nodes_are_listed_and_linked(browser, fleet):
+    index = fleet.index()
+    peer = fleet.peer(index, {"a.txt": b"a", "b.txt": b"b"}, name="kitchen")
+    index.wait_file("b.txt")
+    with member(index, "c.txt", name="attic"):
+        open_page(browser, index)
+        wait_state(browser, "3 files")
+        summary = find(browser, "#nodes summary")
+        assert summary.text == "2 nodes"
+        summary.click()
+        rows = "return [...document.querySelectorAll('#nodes tr')].map((r) => r.innerText.split('\\t'))"
+        wait_until(lambda: len(browser.execute_script(rows)) == 2)
+        attic, kitchen = browser.execute_script(rows)
+        assert (attic[0], attic[2]) == ("attic", "1 file")
+        assert kitchen == ["kitchen", peer.address, "2 files", "active"]
+        links = browser.find_elements(By.CSS_SELECTOR, "#nodes a")
+        assert links[1].get_attribute("href") == f"http://{peer.address}/"
+
+
+def test_a_click_saves_the_file(browser, fleet, tmp_path):
+    """From the page of an index the browser is led to the holder, and saves under the file's name."""
+    index = fleet.index()
+    fleet.peer(index, FILES, name="kitchen")
+    for name in FILES:
+        index.wait_file(name)
+    wait_until(lambda: index.get("/download/firmware/v2/gateway.bin").status == 307)
+    allow = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", allow)
+    open_page(browser, index)
+    wait_state(browser, "3 files")
+    for link in browser.find_elements(By.CSS_SELECTOR, "#files a"):
+        link.click()
+        place = tmp_path / link.text.rpartition("/")[2].replace("?", "_")
+        wait_until(place.exists, what=f"{place}, not {list(tmp_path.iterdir())}")
+        wait_until(lambda: place.read_bytes() == FILES[link.text])
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "default"})
 
 
 def test_an_empty_index(browser, fleet):
