@@ -19,6 +19,7 @@ struct catalog_counts {
     struct catalog_budget used, peak; /* used.offers includes lines of open transactions */
     uint64_t refused;                 /* offers, since the start */
     uint64_t text_used, text_size;    /* bytes of names */
+    uint64_t names_memory;            /* with their folders, hash tables and signatures */
     uint32_t folders;
 };
 
@@ -50,6 +51,9 @@ struct catalog_node {
 
 /* Carves all tables out of at most bytes of the arena. 0 or -P2P_EFULL (too little to begin). */
 int catalog_init(struct catalog **out, struct arena *arena, size_t bytes);
+/* About so many offers are to come at once: when there are none yet, the hash tables are made large
+ * enough at no cost. */
+void catalog_expect(struct catalog *catalog, uint32_t offers);
 /* Offers of a node, living nodes of one source address (loopback is free) at most. 0: no limit. */
 void catalog_set_limits(struct catalog *catalog, uint32_t offers_per_node, uint32_t nodes_per_ip);
 struct catalog_budget catalog_budget(const struct catalog *catalog);

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { FOLD_BLOCK = 64 };
+enum { FOLD_BLOCK = 64, FOLD_STEP = 16 };
 
 /* For each combining mark: pairs of a letter and the letter with that mark. Latin, Greek, Cyrillic.
  */
@@ -189,19 +189,36 @@ size_t fold_anchor(struct str needle)
     return rarest;
 }
 
+/* True when at one of these places both bytes are the wanted ones. In blocks of a constant size
+ * this is vector code; memchr for a common letter stops every few bytes. */
+static inline bool fold_any(const char *a, const char *b, const char want[static 2], size_t size)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < size; i++)
+        any |= (uint8_t)((a[i] == want[0]) & (b[i] == want[1]));
+    return any != 0;
+}
+
 ptrdiff_t fold_find(struct str text, struct str needle, size_t from, size_t anchor)
 {
     if (needle.len > text.len)
         return -1;
-    const char *end = text.ptr + (text.len - needle.len) + anchor + 1;
-    const char *at = text.ptr + from + anchor;
-    while (at < end) {
-        at = memchr(at, needle.ptr[anchor], (size_t)(end - at));
-        if (!at)
-            return -1;
-        if (memcmp(at - anchor, needle.ptr, needle.len) == 0)
-            return at - anchor - text.ptr;
-        at++;
+    size_t count = text.len - needle.len + 1; /* places where it may begin */
+    size_t beside = anchor + 1 < needle.len ? anchor + 1 : anchor > 0 ? anchor - 1 : anchor;
+    const char want[2] = {needle.ptr[anchor], needle.ptr[beside]};
+    const char *a = text.ptr + anchor, *b = text.ptr + beside;
+    for (size_t end; from < count; from = end) {
+        size_t left = count - from;
+        end = from + (left >= FOLD_BLOCK ? FOLD_BLOCK : left >= FOLD_STEP ? FOLD_STEP : left);
+        if (end - from == FOLD_BLOCK && !fold_any(a + from, b + from, want, FOLD_BLOCK))
+            continue;
+        if (end - from == FOLD_STEP && !fold_any(a + from, b + from, want, FOLD_STEP))
+            continue;
+        for (; from < end; from++) {
+            if (a[from] == want[0] && b[from] == want[1] &&
+                memcmp(text.ptr + from, needle.ptr, needle.len) == 0)
+                return (ptrdiff_t)from;
+        }
     }
     return -1;
 }

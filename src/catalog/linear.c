@@ -50,6 +50,13 @@ int linear_init(struct linear *linear, struct arena *arena)
     return linear->heads ? 0 : -P2P_EFULL;
 }
 
+void linear_reserve(struct linear *linear, uint32_t count)
+{
+    uint32_t wanted = count < linear->buckets_max ? count : linear->buckets_max;
+    if (linear->count == 0 && wanted > linear->buckets)
+        linear->buckets = wanted;
+}
+
 uint32_t linear_first(const struct linear *linear, uint32_t hash)
 {
     return linear->heads[linear_bucket(linear, hash)];

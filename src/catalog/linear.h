@@ -21,6 +21,9 @@ struct linear {
 
 /* One bucket for each object of the pool at most. 0 or -P2P_EFULL. */
 int linear_init(struct linear *linear, struct arena *arena);
+/* Buckets for so many objects from the start, when it is empty: nothing is split on the way there.
+ */
+void linear_reserve(struct linear *linear, uint32_t count);
 /* Bytes of heads for a pool of count. */
 size_t linear_size(uint32_t count);
 /* The objects that may have this hash, newest first; 0 ends. The caller compares. */

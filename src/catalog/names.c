@@ -48,6 +48,14 @@ size_t names_size(struct names_budget budget)
            linear_size(budget.folders) + texts_size(budget.pages);
 }
 
+uint64_t names_memory(const struct names *names)
+{
+    uint64_t bucket = sizeof(uint32_t);
+    return names->names.used * (sizeof(struct names_name) + bucket) +
+           names->folders.used * (sizeof(struct names_folder) + bucket) +
+           texts_size(names->texts.fresh) - TEXTS_PAGE;
+}
+
 int names_init(struct names *names, struct arena *arena, struct names_budget budget)
 {
     int rc = pool_init(&names->names, arena, sizeof(struct names_name), budget.names);

@@ -39,6 +39,8 @@ struct names_budget {
 /* 0 or -P2P_EFULL. */
 int names_init(struct names *names, struct arena *arena, struct names_budget budget);
 size_t names_size(struct names_budget budget);
+/* Bytes that the names now there take, with their folders, hash tables and signatures. */
+uint64_t names_memory(const struct names *names);
 /* The name of a path, or 0. path is a good name. */
 uint32_t names_find(struct names *names, struct str path);
 /* True when it is this name's path; cheap when paths come folder by folder. */

@@ -198,12 +198,9 @@ static enum pattern_fit pattern_fit_substring(const struct pattern *pattern, str
     return best;
 }
 
-enum pattern_fit pattern_fit(const struct pattern *pattern, struct str path, struct str folded)
+enum pattern_fit pattern_fit_folded(const struct pattern *pattern, struct str folded)
 {
     struct str glob = {pattern->folded, pattern->folded_len};
-    if (text_equal(path, (struct str){pattern->rest, pattern->rest_len}) ||
-        text_equal(path, (struct str){pattern->whole, pattern->whole_len}))
-        return PATTERN_EXACT;
     if (pattern->only_exact)
         return PATTERN_NO;
     if (!pattern->is_glob)
@@ -211,6 +208,14 @@ enum pattern_fit pattern_fit(const struct pattern *pattern, struct str path, str
     bool fits =
         name_glob(glob, folded) || (pattern->is_base_glob && name_glob(glob, name_base(folded)));
     return fits ? PATTERN_SUBSTRING : PATTERN_NO;
+}
+
+enum pattern_fit pattern_fit(const struct pattern *pattern, struct str path, struct str folded)
+{
+    if (text_equal(path, (struct str){pattern->rest, pattern->rest_len}) ||
+        text_equal(path, (struct str){pattern->whole, pattern->whole_len}))
+        return PATTERN_EXACT;
+    return pattern_fit_folded(pattern, folded);
 }
 
 bool pattern_ext_fits(const struct pattern *pattern, struct str base)

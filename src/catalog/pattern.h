@@ -38,6 +38,8 @@ int pattern_parse(struct pattern *pattern, struct str text, const char **out_fau
 struct str pattern_needle(const struct pattern *pattern);
 /* path and its folded form. The filters are not asked. */
 enum pattern_fit pattern_fit(const struct pattern *pattern, struct str path, struct str folded);
+/* The same for a path whose length shows that it is not the very text. */
+enum pattern_fit pattern_fit_folded(const struct pattern *pattern, struct str folded);
 bool pattern_ext_fits(const struct pattern *pattern, struct str base);
 /* node: its whole name, or the first 8 or more digits of its id. */
 bool pattern_node_fits(const struct pattern *pattern, struct str name, const struct record_id *id);

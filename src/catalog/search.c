@@ -100,38 +100,56 @@ static void search_match(struct search *search, uint32_t offer, enum pattern_fit
     ranking_add(&search->found, search_rank(search, fit, at), offer);
 }
 
-static enum pattern_fit search_name_fit(const struct search *search, uint32_t name)
+/* A path, folded: the folder's part is made once for all names of a run that lie in it. Good only
+ * until the catalog changes. */
+struct search_path {
+    uint32_t folder; /* 0: none yet */
+    struct str in;   /* the folder, as it is */
+    size_t folder_len, len;
+    bool seen; /* the folder has the needle itself: its names were looked at before */
+    char folded[FOLD_SIZE(P2P_PATH_MAX)];
+};
+
+static void search_enter(const struct search *search, struct search_path *path, uint32_t folder)
 {
-    const struct names *names = &search->catalog->names;
-    char path[P2P_PATH_MAX], folded[FOLD_SIZE(P2P_PATH_MAX)];
-    if (!pattern_ext_fits(&search->pattern, names_base(names, name)))
-        return PATTERN_NO;
-    struct str text = names_path(names, name, path);
-    size_t len = fold_text(text, folded, sizeof(folded));
-    return pattern_fit(&search->pattern, text, (struct str){folded, len});
+    struct str needle = pattern_needle(&search->pattern);
+    if (path->folder == folder)
+        return;
+    path->folder = folder;
+    path->in = names_folder_text(&search->catalog->names, folder);
+    path->folder_len = fold_text(path->in, path->folded, sizeof(path->folded));
+    struct str folded = {path->folded, path->folder_len};
+    path->seen = needle.len > 0 && fold_find(folded, needle, 0, search->pattern.anchor) >= 0;
 }
 
-/* A name that has the needle itself: if its folder has it too, it was looked at before. */
-static bool search_is_seen(const struct search *search, uint32_t name)
+static enum pattern_fit search_name_fit(const struct search *search, struct search_path *path,
+                                        uint32_t name)
 {
     const struct names *names = &search->catalog->names;
-    struct str needle = pattern_needle(&search->pattern);
-    char folded[FOLD_SIZE(P2P_PATH_MAX)];
-    if (needle.len == 0)
-        return false;
-    struct str folder = names_folder_text(names, names_at(names, name)->folder);
-    size_t len = fold_text(folder, folded, sizeof(folded));
-    return fold_find((struct str){folded, len}, needle, 0, search->pattern.anchor) >= 0;
+    const struct pattern *pattern = &search->pattern;
+    char text[P2P_PATH_MAX];
+    struct str base = names_base(names, name);
+    search_enter(search, path, names_at(names, name)->folder);
+    if (!pattern_ext_fits(pattern, base))
+        return PATTERN_NO;
+    path->len = path->folder_len + fold_text(base, path->folded + path->folder_len,
+                                             sizeof(path->folded) - path->folder_len);
+    struct str folded = {path->folded, path->len};
+    size_t len = path->in.len + base.len;
+    if (len != pattern->rest_len && len != pattern->whole_len)
+        return pattern_fit_folded(pattern, folded);
+    return pattern_fit(pattern, names_path(names, name, text), folded);
 }
 
 /* Looks at a name that may fit, and at its offers. */
-static void search_look_at(struct search *search, uint32_t name)
+static void search_look_at(struct search *search, struct search_path *path, uint32_t name)
 {
     const struct catalog *catalog = search->catalog;
     search_spend(search, SEARCH_COST_NAME);
-    if (search->phase == SEARCH_NAMES && search_is_seen(search, name))
+    search_enter(search, path, names_at(&catalog->names, name)->folder);
+    if (search->phase == SEARCH_NAMES && path->seen)
         return;
-    enum pattern_fit fit = search_name_fit(search, name);
+    enum pattern_fit fit = search_name_fit(search, path, name);
     if (fit == PATTERN_NO)
         return;
     uint32_t offer = names_at(&catalog->names, name)->offers, count = 0;
@@ -148,6 +166,7 @@ static void search_flush(struct search *search)
 {
     const struct catalog *catalog = search->catalog;
     const struct names *names = &catalog->names;
+    struct search_path path;
     for (uint32_t i = 0; i < search->batch_count; i++) {
         const struct names_name *name = names_at(names, search->batch[i]);
         __builtin_prefetch(tables_offer(catalog, name->offers));
@@ -161,8 +180,9 @@ static void search_flush(struct search *search)
             __builtin_prefetch(&tables_content(catalog, offer->content)->offers);
         __builtin_prefetch(names->texts.pages + names_folder_at(names, name->folder)->text);
     }
+    path.folder = 0;
     for (uint32_t i = 0; i < search->batch_count; i++)
-        search_look_at(search, search->batch[i]);
+        search_look_at(search, &path, search->batch[i]);
     search->batch_count = 0;
 }
 
@@ -180,11 +200,13 @@ static void search_by_hash(struct search *search)
 {
     struct pattern *pattern = &search->pattern;
     struct names *names = &search->catalog->names;
+    struct search_path path;
+    path.folder = 0;
     uint32_t name = names_find(names, (struct str){pattern->whole, pattern->whole_len});
     if (name == 0)
         name = names_find(names, (struct str){pattern->rest, pattern->rest_len});
     if (name)
-        search_look_at(search, name);
+        search_look_at(search, &path, name);
     search->exact = name;
     search->phase = SEARCH_FOLDERS;
     if (pattern->only_exact)
@@ -438,10 +460,12 @@ int search_open_content(struct catalog *catalog, const struct record_content *co
 static bool search_still_fits(const struct search *search, uint32_t offer)
 {
     const struct tables_offer *at = tables_offer(search->catalog, offer);
+    struct search_path path;
+    path.folder = 0;
     if (at->name == 0 || !search_offer_fits(search, at))
         return false;
     if (!search->pattern.by_content)
-        return search_name_fit(search, at->name) != PATTERN_NO;
+        return search_name_fit(search, &path, at->name) != PATTERN_NO;
     return at->content && memcmp(&tables_content(search->catalog, at->content)->sha256,
                                  &search->pattern.content, sizeof(struct record_content)) == 0;
 }

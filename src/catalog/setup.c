@@ -113,6 +113,13 @@ void catalog_watch(struct catalog *catalog,
     catalog->change_ctx = ctx;
 }
 
+void catalog_expect(struct catalog *catalog, uint32_t offers)
+{
+    linear_reserve(&catalog->by_offer, offers);
+    linear_reserve(&catalog->by_content, offers);
+    linear_reserve(&catalog->names.by_name, offers);
+}
+
 void catalog_set_limits(struct catalog *catalog, uint32_t offers_per_node, uint32_t nodes_per_ip)
 {
     catalog->offers_per_node = offers_per_node;
@@ -141,5 +148,6 @@ struct catalog_counts catalog_counts(const struct catalog *catalog)
                                    .refused = catalog->refused,
                                    .text_used = names->texts.used,
                                    .text_size = (uint64_t)names->texts.page_count * TEXTS_PAGE,
+                                   .names_memory = names_memory(names),
                                    .folders = names->folders.used};
 }

@@ -10,10 +10,12 @@
 #include <string.h>
 
 enum {
+    TEXTS_FILTER_PAIRS = 8,       /* of a needle with triples: more make it no rarer */
     TEXTS_REUSE = TEXTS_PAGE / 4, /* free bytes that make a page worth closing up */
     TEXTS_TRIES = 4,              /* pages looked at for room before a fresh one is begun */
     TEXTS_TRIPLES = 4096,
-    TEXTS_SINGLES = TEXTS_TRIPLES + 1024,
+    TEXTS_CLASSES = 42, /* of bytes, for pairs: letters, digits and what names have else */
+    TEXTS_SINGLES = TEXTS_TRIPLES + (TEXTS_CLASSES * TEXTS_CLASSES + 63) / 64 * 64,
 };
 
 /* Stands at the start of each page. */
@@ -23,6 +25,7 @@ struct texts_page {
     uint8_t kind, wide, listed, unused;
 };
 enum { TEXTS_HEAD = sizeof(struct texts_page) };
+_Static_assert(TEXTS_SINGLES + 128 == TEXTS_SIGN_WORDS * 64, "a signature has a bit for each");
 
 static struct texts_page *texts_head(const struct texts *texts, uint32_t page)
 {
@@ -93,10 +96,24 @@ static uint32_t texts_triple_bit(const uint8_t *at)
     return triple * UINT32_C(0x9e3779b1) >> 20;
 }
 
+static uint32_t texts_class(uint8_t byte)
+{
+    if (byte >= 'a' && byte <= 'z')
+        return byte - 'a';
+    if (byte >= '0' && byte <= '9')
+        return 26 + byte - '0';
+    return byte == '.'   ? 36
+           : byte == '-' ? 37
+           : byte == '_' ? 38
+           : byte == '/' ? 39
+                         : 40 + byte / 128;
+}
+
+/* Each pair of letters or digits has a bit of its own: pages that hold none of the sort are passed
+ * over, however few bits a needle of two letters has. */
 static uint32_t texts_pair_bit(const uint8_t *at)
 {
-    uint32_t pair = (uint32_t)at[0] | (uint32_t)at[1] << 8;
-    return TEXTS_TRIPLES + (pair * UINT32_C(0x9e3779b1) >> 22);
+    return TEXTS_TRIPLES + texts_class(at[0]) * TEXTS_CLASSES + texts_class(at[1]);
 }
 
 static uint32_t texts_single_bit(const uint8_t *at)
@@ -250,10 +267,27 @@ void texts_remove(struct texts *texts, uint32_t number)
         texts_link(texts, page);
 }
 
+/* strlen for what is mostly twenty bytes; whole words are read only before end. */
+static size_t texts_length(const char *text, const char *end)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    const char *at = text;
+    uint64_t word;
+    for (; at + sizeof(word) <= end; at += sizeof(word)) {
+        memcpy(&word, at, sizeof(word));
+        if (((word - ones) & ~word & highs) != 0)
+            break;
+    }
+    while (*at)
+        at++;
+    return (size_t)(at - text);
+}
+
 struct str texts_get(const struct texts *texts, uint32_t number)
 {
     const char *text = (const char *)texts->pages + number;
-    return (struct str){text, strlen(text)};
+    const char *end = (const char *)texts->pages + (number / TEXTS_PAGE + 1) * (size_t)TEXTS_PAGE;
+    return (struct str){text, texts_length(text, end)};
 }
 
 void texts_filter_add(struct texts_filter *filter, struct str folded)
@@ -265,6 +299,10 @@ void texts_filter_add(struct texts_filter *filter, struct str folded)
         filter->bit[filter->count++] = (uint16_t)texts_pair_bit(at);
     for (size_t i = 0; i + 2 < folded.len && filter->count < TEXTS_FILTER_MAX; i++)
         filter->bit[filter->count++] = (uint16_t)texts_triple_bit(at + i);
+    for (size_t i = 0; folded.len > 2 && i + 1 < folded.len && i < TEXTS_FILTER_PAIRS; i++) {
+        if (filter->count < TEXTS_FILTER_MAX)
+            filter->bit[filter->count++] = (uint16_t)texts_pair_bit(at + i);
+    }
 }
 
 bool texts_may_hold(const struct texts *texts, uint32_t page, enum texts_kind kind,
@@ -291,7 +329,7 @@ bool texts_record(struct str page, size_t *at, uint32_t *out_owner, struct str *
         const char *record = page.ptr + *at;
         memcpy(out_owner, record, sizeof(*out_owner));
         out_text->ptr = record + sizeof(*out_owner);
-        out_text->len = strlen(out_text->ptr);
+        out_text->len = texts_length(out_text->ptr, page.ptr + page.len);
         *at += out_text->len + TEXTS_RECORD_EXTRA;
         if (*out_owner != 0)
             return true;

@@ -12,7 +12,7 @@ enum texts_kind { TEXTS_BASE, TEXTS_FOLDER, TEXTS_KINDS };
 
 enum {
     TEXTS_PAGE = 2048,     /* about 70 names: one false alarm costs well under a microsecond */
-    TEXTS_SIGN_WORDS = 82, /* bits: 4,096 for triples, 1,024 for pairs, 128 for single bytes */
+    TEXTS_SIGN_WORDS = 94, /* bits: 4,096 for triples, 1,792 for pairs, 128 for single bytes */
     TEXTS_RECORD_EXTRA = 5,
     TEXTS_FILTER_MAX = 24, /* more triples of a long needle do not make it rarer */
 };

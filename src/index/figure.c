@@ -61,6 +61,8 @@ static void figure_catalog(struct buf *buf, const struct index_role *role)
     figure_table(buf, "replies",
                  (uint32_t[]){role->replies.used, role->replies.peak, role->replies.count});
     buf_put_char(buf, '}');
+    figure_u64(buf, "folders", counts.folders);
+    figure_u64(buf, "names_memory", counts.names_memory);
     figure_u64(buf, "names_bytes", counts.text_used);
     figure_u64(buf, "names_bytes_size", counts.text_size);
 }

@@ -13,6 +13,7 @@
 enum {
     LOADING_SLICE = 150,       /* lines in a slice: about half a millisecond */
     LOADING_WORK = 1000,       /* offers committed in a slice */
+    LOADING_LINE = 320,        /* bytes; mostly fewer, so that rather too little is made ready */
     LOADING_SMALL = 512 * 1024 /* bytes that take about ten milliseconds */
 };
 #define LOADING_BAD SAVING_NAME ".bad"
@@ -247,6 +248,7 @@ static void loading_checked(struct worker_job *job)
         return;
     }
     loading->phase = LOADING_LINES;
+    catalog_expect(loading->role->catalog, (uint32_t)(loading->size / LOADING_LINE));
     lines_init(&loading->lines);
     loading->task = (struct loop_task){.step = loading_step, .ctx = loading};
     loop_add_task(loading->role->config.loop, &loading->task);
