@@ -3,6 +3,7 @@
 page names every command, option and setting."""
 
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -66,3 +67,88 @@ def test_the_man_page_is_complete(fleet):
         assert re.search(rf"{option}\b", page), option
     for key in keys:
         assert re.search(rf"^\.B {key}\b", page, re.M), key
+
+
+PAGE = (ROOT / "docs/p2p.1").read_text(encoding="utf-8").replace("\\-", "-")
+
+
+def plain(text):
+    """A piece of the page without its fonts and joints."""
+    text = re.sub(r"^\.[BIR]+ ", "", text, flags=re.M)
+    return re.sub(r"\s+", " ", re.sub(r"\\f[BIRP]|\\ ", " ", text)).strip()
+
+
+def section(name):
+    return re.search(rf"^\.SH {name}\n(.*?)(?=^\.SH |\Z)", PAGE, re.M | re.S).group(1)
+
+
+def tagged(text):
+    """The heads of a list of definitions."""
+    return [plain(head) for head in re.findall(r"^\.TP\n(.*)", text, re.M)]
+
+
+def bare(text):
+    return re.sub(r"[\s,]", "", text)
+
+
+def test_help_and_man_page_name_the_same(fleet):
+    """Commands with their operands, options with their values, and exit statuses, both ways."""
+    text = fleet.ok("help").out
+    commands = re.findall(r"^  ([a-z]+(?: [][A-Z.]+)?)  ", text, re.M)
+    assert sorted(map(bare, tagged(section("COMMANDS")))) == sorted(map(bare, commands))
+    synopsis = [plain(x) for x in section("SYNOPSIS").split(".br")]
+    named = [re.match(r"p2p ([a-z]+)", line).group(1) for line in synopsis]
+    assert named == [command.split()[0] for command in commands]
+    for line, command in zip(synopsis, commands):
+        assert bare(command) in bare(line), (line, command)
+    options = re.findall(r"^  (?:(-.), |    )(--\S+(?: \S+)?)  ", text, re.M)
+    assert sorted(bare(a + b) for a, b in options) == sorted(map(bare, tagged(section("OPTIONS"))))
+    codes = {int(x) for x in re.findall(r"\b(\d+)\b", text[text.index("exit status") :])} - {256}
+    assert {int(x) for x in re.findall(r"\b(\d+)\b", section("EXIT STATUS"))} == codes
+
+
+def test_every_command_has_an_example(fleet):
+    """It stands in the page, too, and is a line that the program takes."""
+    shown = section("EXAMPLES")
+    for command in re.findall(r"^  ([a-z]+) ", fleet.ok("help").out, re.M):
+        text = fleet.ok("help", command).out
+        assert f"usage: p2p {command}" in text
+        if command != "version":
+            example = re.search(r"^example: (.*)$", text, re.M).group(1)
+            assert example in shown.replace("\\e", "\\"), f"{command}: the page lacks {example!r}"
+            takes(fleet, example)
+
+
+def takes(fleet, line):
+    """What the line gives to p2p is no wrong usage: help is asked for behind it."""
+    for part in re.split(r"[|;]", line):
+        words = shlex.split(part, comments=True)
+        at = {"ssh": 2, "xargs": 1}.get(words[0] if words else "", 0)
+        if len(words) > at and words[at].rsplit("/", 1)[-1] == "p2p":
+            result = fleet.run(*words[at + 1 :], "--help")
+            assert result.code == 0 and result.err == "", (line, result)
+
+
+def test_the_recipes_are_lines_that_the_program_takes(fleet):
+    """README's and the page's."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    recipes = readme[readme.index("## Recipes") : readme.index("## Figures")]
+    lines = [
+        re.split(r"   +", line)[0]
+        for block in re.findall(r"^```\n(.*?)^```", recipes, re.M | re.S)
+        for line in block.splitlines()
+    ]
+    lines += re.findall(r"^p2p .*$", section("EXAMPLES"), re.M)
+    assert len([line for line in lines if "p2p" in line]) > 12
+    for line in lines:
+        takes(fleet, line)
+
+
+def test_the_page_tells_the_defaults_of_the_settings():
+    """Those that the sample names are those of the page."""
+    sample = (ROOT / "config.ini").read_text(encoding="utf-8")
+    for key, value in re.findall(r"^#([a-z_]+) = *(\S+)$", sample, re.M):
+        entry = re.search(rf"^\.B {key}( \*)?\n(.*?)(?=^\.|\Z)", section("SETTINGS"), re.M | re.S)
+        assert entry, key
+        told = re.search(r"Default: (\S+)\.", plain(entry.group(2)))
+        assert told is None or told.group(1) == value, (key, value, told.group(1))
