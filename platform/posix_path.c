@@ -87,7 +87,8 @@ int posix_path_walk(int folder, const char *path, int flags, mode_t mode)
 }
 
 /* For file systems without hard links: an empty file of ours takes the name, then the rename
- * replaces that one. */
+ * replaces that one. A crash between the two leaves the empty file; to look first and rename then
+ * would leave nothing, but could replace what somebody put there meanwhile. */
 static int rename_over_own(int from_folder, const char *from, int to_folder, const char *to)
 {
     int fd = openat(to_folder, to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

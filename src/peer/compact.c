@@ -8,6 +8,8 @@
 #include "platform/plat_file.h"
 #include "wire/digest.h"
 
+enum { COMPACT_AGAIN_MS = 600000 }; /* the same trouble is said again */
+
 static struct tree *tree_of(const struct compact *compact)
 {
     return &compact->entries->tree;
@@ -168,6 +170,10 @@ void compact_leave(struct compact *compact)
 {
     if (compact->busy || compact->cache->fd < 0)
         return;
+    if (log_pass(&compact->gate, COMPACT_AGAIN_MS))
+        log_line(LOG_WARN, "share",
+                 "the hash cache cannot be written: what is hashed from now on is hashed again "
+                 "after the next start");
     compact->busy = compact->leaving = true;
     hasher_pause(compact->hasher, on_paused, compact);
 }

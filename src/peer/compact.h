@@ -5,6 +5,7 @@
 #ifndef COMPACT_H
 #define COMPACT_H
 
+#include "base/log.h"
 #include "peer/entries.h"
 #include "peer/hasher.h"
 #include "run/worker.h"
@@ -24,6 +25,7 @@ struct compact {
     uint32_t *moved; /* new places by slot */
     uint32_t slot;   /* the last one that was taken into a job */
     uint32_t before;
+    struct log_gate gate;
     struct compact_job {
         struct worker_job job;
         struct compact *compact;
@@ -38,8 +40,8 @@ struct compact {
 int compact_init(struct compact *compact, struct arena *arena);
 /* Begins when it is worth it, and none is under way. */
 void compact_begin(struct compact *compact);
-/* The folder has no room: goes on in an unnamed file elsewhere. What the folder has stays, for the
- * next start. */
+/* The folder has no room: says so, and goes on in an unnamed file elsewhere. What the folder has
+ * stays, for the next start. */
 void compact_leave(struct compact *compact);
 /* All of it, before workers run. */
 void compact_now(struct compact *compact);

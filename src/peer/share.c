@@ -9,10 +9,7 @@
 
 #include <string.h>
 
-enum {
-    SHARE_TREE_SLACK = 4096, /* alignment of what is carved */
-    SHARE_AGAIN_MS = 600000  /* the same trouble is said again */
-};
+enum { SHARE_TREE_SLACK = 4096 }; /* alignment of what is carved */
 
 /* ---- hashing ---- */
 
@@ -27,13 +24,8 @@ static bool hash_next(void *ctx, bool asked_for, struct entries_task *out, char 
 
 static void hash_end(struct share *share)
 {
-    if (atomic_load(&share->cache.broken)) {
-        if (log_pass(&share->cache_gate, SHARE_AGAIN_MS))
-            log_line(LOG_WARN, "share",
-                     "the hash cache cannot be written: what is hashed from now on is hashed again "
-                     "after the next start");
+    if (atomic_load(&share->cache.broken))
         compact_leave(&share->compact);
-    }
     notice_hashed_all(&share->notice);
     if (!share->walking)
         survey_warn(share);

@@ -39,7 +39,6 @@ struct share {
     uint32_t withdrawn;           /* slots that it has been through */
     char ignore[SCAN_IGNORE_MAX]; /* to be taken over when no job is away */
     struct notice notice;
-    struct log_gate cache_gate;
     struct compact compact;
 };
 
