@@ -69,10 +69,12 @@ static uint32_t nodes_count_ip(const struct catalog *catalog, const struct plat_
     return count;
 }
 
+/* Those of whom only others speak have no address yet, and their home has let them in. */
 static bool nodes_address_full(const struct catalog *catalog, const struct plat_addr *source)
 {
     uint32_t max = catalog->nodes_per_ip;
-    return max && !addr_is_loopback(source) && nodes_count_ip(catalog, source, max) >= max;
+    return max && source->family != 0 && !addr_is_loopback(source) &&
+           nodes_count_ip(catalog, source, max) >= max;
 }
 
 /* The oldest tombstone whose offers have all gone is forgotten. */

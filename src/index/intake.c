@@ -67,17 +67,20 @@ static struct catalog_node *intake_find(struct index_role *role, const struct re
     return catalog_find_node(role->catalog, id);
 }
 
-/* Finds it or makes an unknown one; NULL: there is no room. */
+/* Finds it or makes an unknown one; NULL: there is no room. How many one address may have is for
+ * its home to say. */
 static struct catalog_node *intake_add(struct index_role *role, const struct record_id *id,
                                        const struct told_node *about)
 {
     static const struct plat_addr nowhere;
     struct catalog_node *node = NULL;
     bool has = about && about->address_count > 0;
-    if (catalog_add_node(role->catalog, id, has ? &about->address[0] : &nowhere, &node))
+    if (catalog_add_node(role->catalog, id, &nowhere, &node))
         return NULL;
     (void)member_of(role, node);
-    if (node->epoch == 0 && !has)
+    if (node->epoch == 0 && has)
+        catalog_set_source(role->catalog, node, &about->address[0]);
+    else if (node->epoch == 0)
         node->address_count = 0;
     return node;
 }

@@ -147,6 +147,20 @@ def test_a_mirror_that_comes_late_catches_up(fleet):
         member.close()
 
 
+def test_how_many_one_address_may_have_is_for_the_home_to_say(fleet):
+    """All are let in where they join, from loopback; a mirror that counts less must know them all."""
+    first = fleet.index()
+    members = [Member(first, f"m{i}") for i in range(12)]
+    for member in members:
+        member.joined(offer(f"{member.name}/f"))
+    how = ("--index.mirrors", first.address, "--node.per_address", 5)
+    second = fleet.index(*how, name="second")
+    second.wait_log("in step with mirror .* 12 nodes fetched")
+    assert offered(second) == offered(first)
+    for member in members:
+        member.close()
+
+
 def test_an_index_may_name_itself(fleet):
     port = free_port()
     index = fleet.index("--index.mirrors", f"127.0.0.1:{port}", listen=f"127.0.0.1:{port}")
