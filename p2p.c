@@ -52,6 +52,7 @@ static const struct command commands[] = {
      "little space: they are right only if the exit status is 0.\n\n"
      "Where a peer runs for this folder, a get without -o is its work: the file lands in its save\n"
      "folder and is offered on; what is in the share already stays where it is.\n\n"
+     "While it runs, a get serves to others what it has of the file; with --linger for longer.\n\n"
      "Failures are named, the rest goes on, and the exit status is that of the worst: 130\n"
      "interrupted (143 by SIGTERM), 2, 3 no index, 5 wrong bytes only, 4 not found, 1 failed.\n",
      "p2p get music/song.ogg photos/ '*.pdf' -o ~/inbox/"},

@@ -45,6 +45,8 @@ int plat_open_unnamed(int folder);
 int plat_open_folder(const char *path);
 int plat_open_folder_beneath(int folder, const char *path);
 void plat_close(int fd);
+/* A second descriptor of the same open file, to be closed by itself. Or an error. */
+int plat_dup(int fd);
 
 /* Bytes read or written; a short count only at the end of file (read). -P2P_ENOSPC, -P2P_EIO … */
 int64_t plat_pread(int fd, void *out, size_t size, int64_t offset);

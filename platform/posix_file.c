@@ -121,6 +121,13 @@ void plat_close(int fd)
     posix_fd_close(fd);
 }
 
+int plat_dup(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    return copy < 0 ? plat_error() : copy;
+}
+
 static size_t chunk(size_t size)
 {
     return size < CHUNK_MAX ? size : CHUNK_MAX;

@@ -56,6 +56,14 @@ static const char *config_check_path(struct str value)
                                                        : NULL;
 }
 
+static const char *config_check_linger(struct str value)
+{
+    int64_t ms;
+    return text_is(value, "forever") || text_to_ms(value, &ms) == 0
+               ? NULL
+               : "not a time; write a number with ms, s, m, h or d, or forever";
+}
+
 #define KEY(section, key) section, key, section "." key
 
 const struct config_key config_keys[] = {
@@ -131,6 +139,9 @@ const struct config_key config_keys[] = {
      "Fastest sending of all uploads together, as 2M/s; 0 is no limit.", NULL},
     {KEY("transfer", "download_limit"), CONFIG_RATE, NULL, "0", 0, UINT64_MAX,
      "Fastest receiving of all downloads together, as 2M/s; 0 is no limit.", NULL},
+    {KEY("transfer", "linger"), CONFIG_TEXT, NULL, "0s", 0, 0,
+     "How long a get serves what it fetched to others when it is done: a time, or forever.",
+     config_check_linger},
 
     {NULL, NULL, NULL, CONFIG_TEXT, NULL, NULL, 0, 0, NULL, NULL},
 };

@@ -7,15 +7,27 @@
 #include "base/buf.h"
 #include "peer/share.h"
 
+/* What is offered beside the files of the share: a download on its way. */
+struct changes_extra {
+    bool any, dirty;
+    struct record_offer offer; /* its path is in path */
+    char path[P2P_PATH_MAX + 1];
+    char told[P2P_PATH_MAX + 1]; /* the path that the index was told; "": none */
+};
+
 struct changes {
-    struct share *share;
+    struct share *share; /* NULL: there is none */
+    struct changes_extra extra;
     uint32_t first, last; /* of the list */
     uint32_t walked;      /* slots that the join has been through */
     uint32_t left;        /* lines of the update */
+    bool joins_extra;     /* the join has yet to have it */
 };
 
 /* A file is not as it was told. False: that does not matter, or it is in the list already. */
 bool changes_add(struct changes *changes, uint32_t file);
+/* Offers this (its path is copied) instead of the former one; NULL: nothing. */
+void changes_set_extra(struct changes *changes, const struct record_offer *offer);
 void changes_clear(struct changes *changes);
 bool changes_any(const struct changes *changes);
 

@@ -46,19 +46,36 @@ static void on_keep_late(void *ctx, struct deadline *deadline)
     struct handout_ticket *ticket =
         (struct handout_ticket *)((char *)deadline - offsetof(struct handout_ticket, keep));
     (void)ctx;
-    if (!ticket->in_use)
+    if (!ticket->in_use && !ticket->held) /* what was opened at home cannot be opened here */
         file_close(ticket);
+}
+
+static struct held_ask held_ask_of(const struct handout_ticket *ticket)
+{
+    return (struct held_ask){.serial = ticket->held_serial,
+                             .file = ticket->file,
+                             .first = ticket->first,
+                             .length = ticket->length,
+                             .proven = ticket->proven};
 }
 
 static bool is_as_hashed(const struct handout_ticket *ticket)
 {
     struct plat_stat stat;
+    if (ticket->held) {
+        struct held_ask ask = held_ask_of(ticket);
+        return held_has(ticket->held, &ask);
+    }
     return plat_fstat(ticket->file, &stat) == 0 && entries_print(&stat) == ticket->print;
 }
 
 /* 0; -P2P_ECHANGED; or why it cannot be opened. */
 static int file_open(struct handout *handout, struct handout_ticket *ticket)
 {
+    if (ticket->held) {
+        ticket->first = ticket->length = 0; /* of the request before */
+        return is_as_hashed(ticket) ? 0 : -P2P_ECHANGED;
+    }
     if (ticket->file < 0) {
         int root = plat_open_folder(handout->share);
         ticket->file = root < 0 ? root : plat_open_beneath(root, ticket->path, PLAT_READ);
@@ -107,6 +124,25 @@ static void put_chain_headers(struct exchange *exchange, const struct handout_ti
         return;
     text_hex_encode(ticket->chain_id, sizeof ticket->chain_id, hex);
     exchange_header(exchange, "P2P-Chain", (struct str){hex, sizeof hex - 1});
+}
+
+/* The pieces that came since the last answer on this connection, so that nobody has to ask. */
+static void put_news(struct exchange *exchange, struct handout_ticket *ticket)
+{
+    char text[HELD_HEADER];
+    struct buf buf = buf_on(text, sizeof text);
+    held_news(ticket->held, &ticket->told, &buf);
+    if (buf.len > 0)
+        exchange_header(exchange, "P2P-Have", buf_str(&buf));
+}
+
+/* Who does not name the chain gets proven pieces only. */
+static bool names_chain(const struct exchange *exchange, const struct handout_ticket *ticket)
+{
+    struct str named = exchange->head->header[HTTP_HEADER_P2P_CHAIN];
+    uint8_t id[P2P_CHAIN_ID_SIZE];
+    return named.ptr && text_hex_decode(text_trim(named), id, sizeof id) == 0 &&
+           memcmp(id, ticket->chain_id, sizeof id) == 0;
 }
 
 static struct str etag_of(const struct handout_ticket *ticket, char out[2 * P2P_SHA256_SIZE + 3])
@@ -168,13 +204,15 @@ static bool still(struct exchange *exchange, void *role)
 
 static void begin_file(struct exchange *exchange, int status, bool is_download)
 {
-    const struct handout_ticket *ticket = exchange->ticket;
+    struct handout_ticket *ticket = exchange->ticket;
     char etag[2 * P2P_SHA256_SIZE + 3];
     exchange_begin(exchange, status, status == 304 ? NULL : "application/octet-stream");
     exchange_header(exchange, "ETag", etag_of(ticket, etag));
     exchange_header(exchange, "Accept-Ranges", STR("bytes"));
     exchange_header(exchange, "Content-Security-Policy", STR("sandbox; default-src 'none'"));
     put_chain_headers(exchange, ticket);
+    if (ticket->held)
+        put_news(exchange, ticket);
     if (is_download)
         put_download_headers(exchange, ticket);
     if (is_download && (status == 200 || status == 206))
@@ -305,9 +343,15 @@ static void serve_bytes(struct exchange *exchange, struct handout *handout, bool
 {
     struct handout_ticket *ticket = exchange->ticket;
     int status = wanted(exchange, &ticket->first, &ticket->length);
-    bool sends = (status == 200 || status == 206) && exchange->head->method == HTTP_METHOD_GET;
+    bool has_bytes = status == 200 || status == 206;
+    bool sends = has_bytes && exchange->head->method == HTTP_METHOD_GET;
     ticket->status = status;
     ticket->is_download = is_download;
+    if (ticket->held && has_bytes && !is_as_hashed(ticket)) {
+        exchange_error(exchange, 404, "these bytes are not here yet",
+                       "ask /v1/have which pieces are, and name their chain in P2P-Chain");
+        return;
+    }
     if (sends) {
         serve_in_turn(exchange, handout);
         return;
@@ -358,6 +402,7 @@ static bool prepare(struct exchange *exchange, struct handout *handout)
     ticket->served = true;
     exchange->user = ticket;
     chain_find(ticket);
+    ticket->proven = ticket->held && !names_chain(exchange, ticket);
     return true;
 }
 
@@ -407,7 +452,7 @@ static void chain_begin(struct exchange *exchange, void *role)
     if (!prepare(exchange, role))
         return;
     bool good = ticket->has_chain;
-    if (good && ticket->states > 0)
+    if (good && ticket->states > 0 && !ticket->held)
         good = cache_read(ticket->cache_file, ticket->record, &record, path) == 0 &&
                cache_check_chain(ticket->cache_file, ticket->record, &record, handout->part,
                                  sizeof handout->part) == 0;
@@ -421,7 +466,26 @@ static void chain_begin(struct exchange *exchange, void *role)
     if (length == 0)
         exchange_end(exchange);
     else
-        exchange_file(exchange, ticket->cache_file, ticket->chain_at, length, NULL);
+        exchange_file(exchange, ticket->cache_file, ticket->chain_at, length,
+                      ticket->held ? still : NULL);
+}
+
+/* The bits of a download's pieces. */
+static void have_copy(struct exchange *exchange, struct buf *room)
+{
+    struct handout_ticket *ticket = exchange->ticket;
+    struct held_ask ask = held_ask_of(ticket);
+    uint64_t left = ((uint64_t)ticket->states + 8) / 8 - ticket->have_next;
+    uint8_t bits[512];
+    size_t size = left < sizeof bits ? (size_t)left : sizeof bits;
+    if (!held_copy(ticket->held, &ask, (size_t)ticket->have_next, bits, size)) {
+        exchange_cut(exchange);
+        return;
+    }
+    buf_put_bytes(room, bits, size);
+    ticket->have_next += size;
+    if (size == left)
+        exchange_end(exchange);
 }
 
 /* All bits are set but those behind the last piece. */
@@ -430,6 +494,10 @@ static void have_produce(struct exchange *exchange, void *role, struct buf *room
     struct handout_ticket *ticket = exchange->ticket;
     uint64_t pieces = (uint64_t)ticket->states + 1, bytes = (pieces + 7) / 8;
     (void)role;
+    if (ticket->held) {
+        have_copy(exchange, room);
+        return;
+    }
     while (ticket->have_next < bytes && room->len < room->size) {
         uint64_t left = pieces - ticket->have_next * 8;
         buf_put_char(room, (char)(left >= 8 ? 0xff : 0xff << (8 - left)));

@@ -2,8 +2,9 @@
 /* Serves the files of tickets on an upload worker: content, chain, have, download. A ticket says
  * which file of the share a connection came for and what it was when it was hashed; the file is
  * opened beneath the share, served only while it is still that, and closed when nothing was asked
- * for a while. Whatever else is asked for goes back to the node's own server. The worker's thread,
- * but for init and close. */
+ * for a while. Or it says which download: then those pieces are served that are here (held.h).
+ * Whatever else is asked for goes back to the node's own server. The worker's thread, but for init
+ * and close. */
 #ifndef HANDOUT_H
 #define HANDOUT_H
 
@@ -13,6 +14,7 @@
 #include "run/deadline.h"
 #include "run/server.h"
 #include "run/worker.h"
+#include "swarm/held.h"
 
 #include <stdatomic.h>
 
@@ -44,6 +46,9 @@ struct handout_ticket {
     struct record_content content;
     uint32_t record; /* in the cache's file; 0: none */
     int cache_file;
+    struct held *held; /* of a download; NULL: a file of the share. Its file and its chain's (in
+                          cache_file) are open already, and the ticket's own */
+    uint32_t held_serial;
     /* the worker's */
     int file;   /* -1: closed */
     bool ready; /* chain_id and record_head are what the cache has */
@@ -53,6 +58,8 @@ struct handout_ticket {
     int64_t chain_at;
     uint32_t states;
     uint64_t have_next; /* of the bits that are being sent */
+    uint64_t told;      /* pieces of the download that its asker knows of */
+    bool proven;        /* the request that runs gets proven pieces only */
     /* a request that waits for a slot, what it asked for and since when */
     struct exchange *waits;
     int64_t first, length, since_ms;

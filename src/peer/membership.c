@@ -124,6 +124,19 @@ void membership_changed(struct membership *m, uint32_t slot)
         pump(m);
 }
 
+void membership_offer(struct membership *m, const struct record_offer *offer)
+{
+    changes_set_extra(&m->changes, offer);
+    if (m->based)
+        pump(m);
+}
+
+/* What a guest's user hears comes from the command itself. */
+static bool is_guest(const struct membership *m)
+{
+    return m->config.share == NULL;
+}
+
 /* ---- bodies ---- */
 
 static void put_join_head(struct membership *m, struct buf *room)
@@ -212,7 +225,7 @@ static void say_refusal(struct membership *m, const struct member_answer *answer
 {
     char indexes[256];
     m->said_away = true;
-    if (log_pass(&m->refusal_gate, MEMBER_AGAIN_MS))
+    if (!is_guest(m) && log_pass(&m->refusal_gate, MEMBER_AGAIN_MS))
         log_line(LOG_WARN, "peer", "the index (%s) refuses: %s (HTTP status %d); trying again",
                  describe(m, indexes, sizeof indexes), answer->error, answer->status);
 }
@@ -347,7 +360,7 @@ static void broken(struct membership *m, int error, int64_t least_ms)
     int64_t wait_ms = m->wait_ms > least_ms ? m->wait_ms : least_ms;
     wait_ms += hash_random_below(&m->random, (uint32_t)wait_ms / 2 + 1);
     timer_set(m, &m->retry_timer, wait_ms);
-    if (!m->said_away && !was_in)
+    if (!m->said_away && !was_in && !is_guest(m))
         log_line(LOG_WARN, "peer", "no index answers at %s (%s): sharing goes on, and so do tries",
                  describe(m, indexes, sizeof indexes), log_error(error));
     m->said_away = m->said_away || !was_in;
@@ -374,7 +387,7 @@ static void entered(struct membership *m, const struct member_answer *answer)
 {
     char at[ADDR_TEXT_MAX];
     bool joined = m->state == MEMBER_JOINING;
-    if (joined || m->said_away)
+    if (!is_guest(m) && (joined || m->said_away))
         log_line(LOG_INFO, "peer", "%s %s with %u files", joined ? "joined" : "is back at",
                  addr_format(directory_current(m->config.directory), at),
                  (unsigned)share_tree(m->config.share)->counts.present);

@@ -22,8 +22,8 @@ struct membership_config {
     struct loop *loop;
     struct directory *directory;
     struct identity *identity;
-    struct share *share;
-    struct str name; /* stays */
+    struct share *share; /* NULL: a guest, who offers what it downloads and says nothing */
+    struct str name;     /* stays */
     enum record_role role;
     uint16_t port;
     const struct config *settings; /* read at init only */
@@ -40,6 +40,8 @@ int membership_init(struct membership **out, struct arena *arena,
 void membership_start(struct membership *membership);
 /* The share's callback: this file is not as the index was told. */
 void membership_changed(struct membership *membership, uint32_t file);
+/* Offers this beside the share (its texts are copied), instead of the former one; NULL: nothing. */
+void membership_offer(struct membership *membership, const struct record_offer *offer);
 /* left(ctx) when the index has answered, or after 1.5 s. */
 void membership_leave(struct membership *membership, void (*left)(void *ctx), void *ctx);
 void membership_close(struct membership *membership);

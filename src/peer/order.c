@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "peer/copies.h"
+#include "peer/partial.h"
 #include "platform/plat.h"
 #include "platform/plat_file.h"
 #include "swarm/haul.h"
@@ -57,6 +58,10 @@ struct order {
     char save[P2P_PATH_MAX];
     int root, synced;
     bool running, saving, force, over, tell_progress;
+    struct partial partial;
+    struct record_offer fetched; /* what is being fetched, or was last, as it is offered */
+    char fetched_path[P2P_PATH_MAX + 1];
+    bool fetched_inside; /* the share */
 };
 
 size_t order_size(size_t role_memory)
@@ -161,10 +166,42 @@ static void wake(struct order *order)
         exchange_wake(order->exchange);
 }
 
+static struct str path_in_share(const struct order *order, const struct wanted *file, char *out,
+                                size_t size);
+
+/* The file that is in transfer is offered as the copy that it will be. */
+static void note_fetched(struct order *order, const struct wanted *file)
+{
+    struct str inside = path_in_share(order, file, order->fetched_path, sizeof order->fetched_path);
+    order->fetched_inside = inside.len > 0;
+    if (inside.len == 0 &&
+        text_copy(file->path, order->fetched_path, sizeof order->fetched_path) < 0)
+        return;
+    order->fetched = (struct record_offer){.path = text_from(order->fetched_path),
+                                           .size = file->size,
+                                           .mtime = file->mtime,
+                                           .executable = file->executable,
+                                           .hashed = true,
+                                           .content = file->content,
+                                           .copy = true,
+                                           .origin = order->more[file - order->files].origin,
+                                           .have = 100};
+}
+
+static void tell_partial(struct order *order)
+{
+    struct haul_progress progress;
+    haul_progress(order->haul, &progress);
+    if (progress.file)
+        note_fetched(order, progress.file);
+    partial_tell(&order->partial, &order->fetched, loop_now_ms(order->config.loop));
+}
+
 static void on_tick(void *ctx)
 {
     struct order *order = ctx;
     order->tell_progress = true;
+    tell_partial(order);
     wake(order);
     loop_set_timer(order->config.loop, &order->tick,
                    loop_now_ms(order->config.loop) + ORDER_TICK_MS);
@@ -180,6 +217,17 @@ static void on_saved(void *ctx)
     wake(order);
 }
 
+/* The share offers it by itself, or never will. */
+static void release_fetched(struct order *order)
+{
+    struct held *held = order->partial.held;
+    const struct tree *tree = share_tree(order->config.share);
+    if (order->fetched_inside && tree_find_content(tree, order->fetched.content.bytes) == 0)
+        return;
+    held_close(held);
+    partial_tell(&order->partial, NULL, loop_now_ms(order->config.loop));
+}
+
 static void on_done(void *ctx, int synced)
 {
     struct order *order = ctx;
@@ -189,6 +237,7 @@ static void on_done(void *ctx, int synced)
     loop_stop_timer(order->config.loop, &order->tick);
     plat_close(order->root);
     order->root = -1;
+    release_fetched(order);
     copies_save(order->copies, order->config.background, order->config.loop, on_saved, order);
 }
 
@@ -259,6 +308,8 @@ static void on_file(void *ctx, struct wanted *file, const struct transfer_progre
     note_givers(order, more, file, transfer);
     if (file->result == 0 && !file->was_there)
         note_copy(order, number);
+    if (transfer)
+        tell_partial(order);
     decide(order, number);
 }
 
@@ -448,9 +499,40 @@ static const struct route routes[] = {
 
 /* ---- making ---- */
 
+/* A file that was fetched a moment ago and is not hashed yet: its content is known all the same. */
+static void mark_fetched(const struct order *order, struct record_offer *offer)
+{
+    bool same = !offer->hashed && offer->size == order->fetched.size &&
+                offer->mtime == order->fetched.mtime &&
+                text_equal(offer->path, order->fetched.path) &&
+                held_is_of(order->partial.held, order->fetched.content.bytes) &&
+                held_percent(order->partial.held) == 100;
+    if (!same)
+        return;
+    offer->hashed = true;
+    offer->content = order->fetched.content;
+}
+
 static void on_mark(void *ctx, struct record_offer *offer)
 {
-    copies_mark(ctx, offer);
+    const struct order *order = ctx;
+    mark_fetched(order, offer);
+    copies_mark(order->copies, offer);
+}
+
+struct held *order_held(const struct order *order)
+{
+    return order->partial.held;
+}
+
+void order_seen(struct order *order, uint32_t file)
+{
+    const struct tree_file *found = tree_file(share_tree(order->config.share), file);
+    if ((found->flags & TREE_HASHED) == 0 || !held_is_of(order->partial.held, found->content) ||
+        order->running)
+        return;
+    held_close(order->partial.held);
+    partial_tell(&order->partial, NULL, loop_now_ms(order->config.loop));
 }
 
 static int haul_make(struct order *order, struct arena *arena, size_t memory)
@@ -497,7 +579,9 @@ int order_init(struct order **out, struct arena *arena, const struct order_confi
         return result;
     struct tree *tree = share_tree(config->share);
     tree->mark = on_mark;
-    tree->mark_ctx = order->copies;
+    tree->mark_ctx = order;
+    order->partial =
+        (struct partial){.membership = config->membership, .held = haul_held(order->haul)};
     *out = order;
     return server_add_routes(config->server, routes, order);
 }

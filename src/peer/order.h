@@ -11,6 +11,8 @@
 #include "peer/share.h"
 #include "run/server.h"
 
+struct held;
+struct membership;
 struct order;
 
 struct order_config {
@@ -22,6 +24,7 @@ struct order_config {
     int worker_count;
     struct worker *background;
     struct share *share;
+    struct membership *membership;   /* the index hears how much of a download is here */
     const struct identity *identity; /* its control key opens the route */
     const struct config *settings;
 };
@@ -30,6 +33,10 @@ struct order_config {
 size_t order_size(size_t role_memory);
 /* Carves, reads which files are copies, adds the route. 0 or -P2P_EFULL. */
 int order_init(struct order **out, struct arena *arena, const struct order_config *config);
+/* What others may have of what is fetched. */
+struct held *order_held(const struct order *order);
+/* The share found out something about this file: one that was fetched here may be its own now. */
+void order_seen(struct order *order, uint32_t file);
 /* Files that are ordered and not here yet. */
 uint32_t order_open_files(const struct order *order);
 /* Ends the order under way; what of a .part is here stays. */

@@ -37,6 +37,8 @@ static void on_changed(void *ctx, uint32_t file)
 {
     struct peer *peer = ctx;
     membership_changed(peer->membership, file);
+    if (peer->order)
+        order_seen(peer->order, file);
 }
 
 static void on_join_time(void *ctx)
@@ -280,9 +282,15 @@ static int order_make(struct peer *peer, struct arena *arena)
                                   .background =
                                       &peer->config.background[peer->config.background_count - 1],
                                   .share = peer->share,
+                                  .membership = peer->membership,
                                   .identity = peer->config.identity,
                                   .settings = peer->config.settings};
-    return order_size(peer->config.memory) == 0 ? 0 : order_init(&peer->order, arena, &config);
+    if (order_size(peer->config.memory) == 0)
+        return 0;
+    int result = order_init(&peer->order, arena, &config);
+    if (result == 0)
+        upload_held(peer->upload, order_held(peer->order));
+    return result;
 }
 
 int peer_init(struct peer **out, struct arena *arena, const struct peer_config *config)

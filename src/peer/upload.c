@@ -8,6 +8,7 @@
 #include "base/name.h"
 #include "base/text.h"
 #include "peer/handout.h"
+#include "platform/plat_file.h"
 
 #include <assert.h>
 #include <string.h>
@@ -19,6 +20,7 @@ enum {
 
 struct upload {
     struct upload_config config;
+    struct held *held; /* NULL: nothing is downloaded here */
     struct handout_shared shared;
     struct handout *handouts;
     uint32_t *loads; /* tickets of each */
@@ -42,50 +44,83 @@ static uint32_t least_busy(const struct upload *upload)
 static void ticket_give(struct upload *upload, struct handout_ticket *ticket)
 {
     upload->loads[ticket->handout - upload->handouts]--;
-    cache_drop(share_cache(upload->config.share), ticket->cache_file);
+    if (!ticket->held)
+        cache_drop(share_cache(upload->config.share), ticket->cache_file);
+    else if (ticket->cache_file >= 0)
+        plat_close(ticket->cache_file);
+    if (ticket->held && ticket->file >= 0)
+        plat_close(ticket->file); /* it never came to a worker */
     pool_give(&upload->tickets, pool_slot(&upload->tickets, ticket));
 }
 
 /* NULL: none is left. */
-static struct handout_ticket *ticket_take(struct upload *upload, uint32_t file)
+static struct handout_ticket *ticket_take(struct upload *upload)
 {
-    struct tree *tree = share_tree(upload->config.share);
-    const struct tree_file *found = tree_file(tree, file);
     uint32_t slot = pool_take(&upload->tickets), worker = least_busy(upload);
     if (slot == 0)
         return NULL;
     struct handout_ticket *ticket = pool_at(&upload->tickets, slot);
     ticket->handout = &upload->handouts[worker];
+    ticket->file = -1;
+    upload->loads[worker]++;
+    return ticket;
+}
+
+static void ticket_for_file(struct upload *upload, struct handout_ticket *ticket, uint32_t file)
+{
+    struct tree *tree = share_tree(upload->config.share);
+    const struct tree_file *found = tree_file(tree, file);
     ticket->path_len = tree_file_path(tree, file, ticket->path).len;
     ticket->print = found->print;
     ticket->size = found->size;
     ticket->record = found->record;
     ticket->cache_file = cache_hold(share_cache(upload->config.share));
-    ticket->file = -1;
     memcpy(ticket->content.bytes, found->content, sizeof ticket->content.bytes);
-    upload->loads[worker]++;
-    return ticket;
+}
+
+/* The ticket's descriptors are its own, so that the download can end before it. */
+static void ticket_for_held(struct upload *upload, struct handout_ticket *ticket)
+{
+    struct held *held = upload->held;
+    uint64_t logged = held_logged(held);
+    ticket->held = held;
+    ticket->held_serial = held->serial;
+    ticket->file = plat_dup(held->file);
+    ticket->cache_file = plat_dup(held->chain_file);
+    ticket->content = held->content;
+    ticket->size = held->size;
+    ticket->states = held->pieces - 1;
+    ticket->ready = ticket->has_chain = true;
+    memcpy(ticket->chain_id, held->chain_id, sizeof ticket->chain_id);
+    ticket->chain_at = held->chain_at;
+    ticket->told = logged > HELD_AGAIN ? logged - HELD_AGAIN : 0;
 }
 
 static void on_back(void *ctx, struct handout_ticket *ticket)
 {
     struct upload *upload = ctx;
     struct str path = {ticket->path, ticket->path_len};
-    if (ticket->complaint == -P2P_EVERIFY)
+    if (!ticket->held && ticket->complaint == -P2P_EVERIFY)
         share_rehash(upload->config.share, path);
-    else if (ticket->complaint != 0)
+    else if (!ticket->held && ticket->complaint != 0)
         share_look_again(upload->config.share, path);
     ticket_give(upload, ticket);
 }
 
+/* file 0: what is downloaded here. */
 static void hand_over(struct upload *upload, struct exchange *exchange, uint32_t file)
 {
-    struct handout_ticket *ticket = ticket_take(upload, file);
+    struct handout_ticket *ticket = ticket_take(upload);
     if (!ticket) {
         exchange_busy(exchange, "too many fetch from this node", "try again");
         return;
     }
-    if (exchange_move(exchange, ticket->handout->server, ticket) == 0)
+    if (file != 0)
+        ticket_for_file(upload, ticket, file);
+    else
+        ticket_for_held(upload, ticket);
+    bool is_open = !ticket->held || (ticket->file >= 0 && ticket->cache_file >= 0);
+    if (is_open && exchange_move(exchange, ticket->handout->server, ticket) == 0)
         return;
     ticket_give(upload, ticket);
     exchange_busy(exchange, "too many fetch from this node", "try again");
@@ -101,8 +136,10 @@ static void content_begin(struct exchange *exchange, void *role)
         exchange_error(exchange, 404, "not a content", "write the 64 hex digits of its SHA-256");
         return;
     }
-    uint32_t file = tree_find_content(share_tree(upload->config.share), content);
-    if (file == 0)
+    struct share *share = upload->config.share;
+    uint32_t file = share ? tree_find_content(share_tree(share), content) : 0;
+    bool is_held = file == 0 && upload->held && held_is_of(upload->held, content);
+    if (file == 0 && !is_held)
         exchange_error(exchange, 404, "this node does not have it", "ask an index for sources");
     else
         hand_over(upload, exchange, file);
@@ -138,6 +175,10 @@ static bool is_own_only(const struct exchange *exchange)
 static void download_begin(struct exchange *exchange, void *role)
 {
     struct upload *upload = role;
+    if (!upload->config.share) {
+        exchange_error(exchange, 404, "this node shares no folder", "ask an index who has it");
+        return;
+    }
     struct tree *tree = share_tree(upload->config.share);
     uint32_t file = name_fault(exchange->tail) ? 0 : tree_find_path(tree, exchange->tail);
     if (file != 0 && !entries_is_offered(share_entries(upload->config.share), file))
@@ -172,10 +213,16 @@ void upload_reload(struct upload *upload, const struct config *settings)
     plat_mutex_unlock(&upload->shared.mutex);
 }
 
+void upload_held(struct upload *upload, struct held *held)
+{
+    upload->held = held;
+}
+
 static int handouts_init(struct upload *upload, struct arena *arena, const char *node)
 {
     struct server_config config = {.connections = upload->config.connections,
-                                   .buffers = UPLOAD_BUFFERS,
+                                   .buffers = upload->config.buffers != 0 ? upload->config.buffers
+                                                                          : UPLOAD_BUFFERS,
                                    .hosts = upload->config.hosts};
     int result = 0;
     memcpy(config.node, node, sizeof config.node);
@@ -184,7 +231,7 @@ static int handouts_init(struct upload *upload, struct arena *arena, const char 
         handout->home = upload->config.server;
         handout->worker = &upload->config.workers[i];
         handout->shared = &upload->shared;
-        handout->share = share_path(upload->config.share);
+        handout->share = upload->config.share ? share_path(upload->config.share) : "";
         handout->back = on_back;
         handout->ctx = upload;
         handout->home_loop = upload->config.loop;

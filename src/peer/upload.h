@@ -12,6 +12,7 @@
 
 enum { UPLOAD_BUFFERS = 32 }; /* of each worker's server */
 
+struct held;
 struct upload;
 
 struct upload_config {
@@ -20,8 +21,9 @@ struct upload_config {
     struct worker *workers;
     int worker_count;
     uint32_t connections; /* of each worker's server */
-    struct share *share;
-    struct str hosts; /* stays */
+    uint32_t buffers;     /* likewise; 0: UPLOAD_BUFFERS */
+    struct share *share;  /* NULL: only what is being downloaded is served */
+    struct str hosts;     /* stays */
     const struct config *settings;
     void (*elsewhere)(struct exchange *exchange, void *ctx); /* may be NULL: see peer.h */
     void *elsewhere_ctx;
@@ -37,6 +39,9 @@ void upload_reload(struct upload *upload, const struct config *settings);
 void upload_rename(struct upload *upload, const char node[2 * P2P_ID_SIZE + 1]);
 /* After the workers have stopped. */
 void upload_close(struct upload *upload);
+
+/* What is downloaded here: its pieces are served, too. */
+void upload_held(struct upload *upload, struct held *held);
 
 struct upload_stats {
     uint32_t active, slots; /* now; free */

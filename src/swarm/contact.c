@@ -8,7 +8,10 @@
 
 #include <string.h>
 
-enum { CONTACT_HEAD_MS = 10000 };
+enum {
+    CONTACT_HEAD_MS = 10000,
+    CONTACT_AGAIN_MS = 1000 /* between two questions to one holder what it has got meanwhile */
+};
 
 void contact_init(struct download *download, uint8_t *bits, size_t bits_size)
 {
@@ -79,6 +82,25 @@ void contact_fail(struct download *download, int number)
     holder->state = HOLDER_OUT;
 }
 
+/* What the bitmap says, for the plan. 0 or -P2P_EFULL. */
+static int take_bitmap(struct download *download, int number, const struct contact *contact)
+{
+    struct holder *holder = &download->holders[number];
+
+    holder->partial = !contact->whole;
+    holder->have_ms = loop_now_ms(download->config.loop);
+    holder->have_ms += contact->named_chain ? CONTACT_AGAIN_MS : 0;
+    if (contact->whole) {
+        plan_has_all(&download->plan, (unsigned)number);
+        return 0;
+    }
+    int error = plan_has(&download->plan, (unsigned)number, contact->bits, contact->received);
+    if (error == 0) {
+        plan_downloader(&download->plan, (unsigned)number, holder->id.bytes);
+    }
+    return error;
+}
+
 static void ready(struct download *download, int number, int chain, const struct contact *contact)
 {
     struct holder *holder = &download->holders[number];
@@ -89,10 +111,10 @@ static void ready(struct download *download, int number, int chain, const struct
         holder->state = HOLDER_OUT;
         return;
     }
-    if (contact == NULL || contact->whole) {
+    if (contact == NULL) {
         plan_has_all(&download->plan, (unsigned)number);
     } else {
-        error = plan_has(&download->plan, (unsigned)number, contact->bits, contact->received);
+        error = take_bitmap(download, number, contact);
     }
     if (error != 0) {
         download_leave(download, number);
@@ -107,9 +129,14 @@ static void finish(struct contact *contact, int result)
 {
     struct download *download = contact->download;
     int number = contact->holder;
+    bool again = contact->again && download->holders[number].state == HOLDER_READY;
 
     close_contact(contact);
     download->holders[number].lacks |= result == -P2P_ENOTFOUND;
+    if (again && (result == -P2P_EBUSY || result == -P2P_EFULL)) {
+        result = 0; /* what it had is still good */
+        download->holders[number].have_ms = loop_now_ms(download->config.loop) + CONTACT_AGAIN_MS;
+    }
     if (result == -P2P_ENOSPC || result == -P2P_EREADONLY) {
         download->fatal = result;
     } else if (result == -P2P_EBUSY || result == -P2P_EFULL) {
@@ -164,6 +191,23 @@ static bool is_coming(const struct download *download, const uint8_t id[static P
         }
     }
     return false;
+}
+
+/* A ready holder said what it has now. One that went over to another chain begins anew. */
+static void refresh(struct contact *contact)
+{
+    struct download *download = contact->download;
+    int number = contact->holder;
+    int chain = chains_find(&download->chains, contact->id);
+
+    if (download->holders[number].state != HOLDER_READY) {
+        finish(contact, 0);
+    } else if (chain >= 0 && chain == proof_chain_of(&download->proof, (unsigned)number)) {
+        finish(contact, take_bitmap(download, number, contact));
+    } else {
+        contact_again(download, number);
+        finish(contact, 0);
+    }
 }
 
 /* The bitmap is here: bind the holder to its chain, which is fetched if it is a new one. */
@@ -234,7 +278,9 @@ static void on_head(void *ctx, const struct http_head *head)
     struct contact *contact = ctx;
     int error = judge_head(contact, head);
 
-    if (error == -P2P_ECHANGED) {
+    if (error != 0 && contact->again) {
+        finish(contact, error);
+    } else if (error == -P2P_ECHANGED) {
         contact->download->holders[contact->holder].state = HOLDER_OTHER;
         finish(contact, 0);
     } else if (error != 0) {
@@ -277,7 +323,25 @@ static void on_done(void *ctx, int result)
         return;
     }
     contact->whole = has_all(contact);
-    follow_chain(contact);
+    if (contact->again) {
+        refresh(contact);
+    } else {
+        follow_chain(contact);
+    }
+}
+
+/* Who has the same chain tells of all that it has. False: we have none yet. */
+static bool put_chain(const struct download *download, struct buf *headers)
+{
+    int base = download->proof.base;
+
+    if (base < 0 || download->chains.states == 0) {
+        return false;
+    }
+    buf_put_text(headers, "P2P-Chain: ");
+    buf_put_hex(headers, download->chains.id[base], P2P_CHAIN_ID_SIZE);
+    buf_put_text(headers, "\r\n");
+    return true;
 }
 
 static void ask(struct contact *contact, int number)
@@ -286,8 +350,8 @@ static void ask(struct contact *contact, int number)
         .on_head = on_head, .on_body = on_body, .on_done = on_done};
     struct download *download = contact->download;
     struct holder *holder = &download->holders[number];
-    char target[96];
-    struct buf buf = buf_on(target, sizeof target);
+    char target[96], lines[96];
+    struct buf buf = buf_on(target, sizeof target), headers = buf_on(lines, sizeof lines);
     int error = 0;
 
     buf_put_text(&buf, "/v1/have/");
@@ -295,10 +359,13 @@ static void ask(struct contact *contact, int number)
     contact->holder = number;
     contact->received = 0;
     contact->whole = false;
+    contact->again = holder->state == HOLDER_READY;
+    contact->named_chain = put_chain(download, &headers);
     memset(&contact->chain, 0, sizeof contact->chain);
-    holder->state = HOLDER_ASKED;
+    holder->state = contact->again ? HOLDER_READY : HOLDER_ASKED;
     struct client_request request = {.method = HTTP_METHOD_GET,
                                      .target = buf_str(&buf),
+                                     .headers = buf_str(&headers),
                                      .timeout_ms = CONTACT_HEAD_MS,
                                      .handlers = &handlers,
                                      .ctx = contact};
@@ -322,17 +389,35 @@ static struct contact *free_contact(struct download *download)
     return NULL;
 }
 
+/* Nothing is left to ask of a holder that had a part only: it may have more by now. */
+static bool is_stale(const struct download *download, int number, int64_t now)
+{
+    const struct holder *holder = &download->holders[number];
+
+    if (holder->state != HOLDER_READY || !holder->partial || holder->have_ms > now ||
+        download->plan.sources[number].in_flight > 0) {
+        return false;
+    }
+    for (int i = 0; i < DOWNLOAD_CONTACTS; i++) {
+        if (download->contacts[i].holder == number) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void contact_pump(struct download *download)
 {
     int64_t now = loop_now_ms(download->config.loop);
 
     for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
         struct holder *holder = &download->holders[i];
-        if (holder->state != HOLDER_NEW || holder->retry_ms > now) {
+        if (holder->retry_ms > now ||
+            (holder->state != HOLDER_NEW && !is_stale(download, i, now))) {
             continue;
         }
-        if (download->pieces == 1 && download->want.size > 0 && holder->whole &&
-            !holder->ask_first) {
+        if (holder->state == HOLDER_NEW && download->pieces == 1 && download->want.size > 0 &&
+            holder->whole && !holder->ask_first) {
             ready(download, i, 0, NULL);
             continue;
         }

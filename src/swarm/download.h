@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What the parts of a download share: contact.c asks holders what they have, fetch.c asks them for
- * pieces, transfer.c begins and ends it all. Only these three include this. Each changes the state
- * and calls changed(); the transfer then looks what is due, so that no part needs to know who comes
- * after it. Loop thread. */
+ * pieces, publish.c lets others have them, transfer.c begins and ends it all. Only these include
+ * this. Each changes the state and calls changed(); the transfer then looks what is due, so that no
+ * part needs to know who comes after it. Loop thread. */
 #ifndef DOWNLOAD_H
 #define DOWNLOAD_H
 
 #include "base/bucket.h"
 #include "base/hash.h"
+#include "swarm/held.h"
 #include "swarm/holder.h"
 #include "swarm/lane.h"
 #include "swarm/part.h"
@@ -17,7 +18,8 @@
 enum {
     DOWNLOAD_LANES = 32,     /* connections in all */
     DOWNLOAD_CONTACTS = 8,   /* holders that are asked for bitmap and chain at the same time */
-    DOWNLOAD_PARTS = 16,     /* holders with a part only, at the same time */
+    DOWNLOAD_PARTS = 64,     /* holders with a part only, at the same time; */
+    DOWNLOAD_PARTS_MIN = 16, /* of a file of very many pieces */
     DOWNLOAD_FAILS_MAX = 5,  /* failures in a row that end a holder's use in this download */
     DOWNLOAD_RETRY_MS = 250, /* after the first one; doubled for each further */
     DOWNLOAD_SIZES = 4       /* sizes that holders state and that are tried */
@@ -44,7 +46,7 @@ struct download_lane {
 struct sources {
     struct directory_call call;
     struct json_reader json;
-    int64_t next_ms;
+    int64_t asked_ms, pause_ms; /* pause: until it is asked again */
     int status;
     bool asking, answered; /* answered: at least once, or it cannot be asked */
     uint32_t round, told;  /* of asking; the last one that was answered whole */
@@ -88,6 +90,10 @@ struct download {
     struct sources sources;
     struct resume resume;
     struct stream stream;
+    struct held held; /* what others may have of it */
+    uint8_t *held_bits;
+    int held_chain; /* the pieces there belong to it */
+    unsigned held_serial;
     char hex[2 * P2P_SHA256_SIZE + 1];
     struct hash_random random;
     struct bucket_meter meter;

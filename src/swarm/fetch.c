@@ -214,6 +214,22 @@ static void note(struct download *download, struct fetch *fetch, bool held)
     end_request(download, request);
 }
 
+/* The pieces that the holder told of in the head of its answer. */
+static void learn(struct download *download, const struct fetch *fetch)
+{
+    struct str list = text_from(fetch->job.have), item;
+    uint64_t piece;
+
+    if (download->holders[fetch->holder].state != HOLDER_READY || fetch->request < 0) {
+        return;
+    }
+    while (text_split(&list, ',', &item)) {
+        if (text_to_u64(text_trim(item), download->pieces - 1, &piece) == 0) {
+            plan_has_piece(&download->plan, (unsigned)fetch->holder, (uint32_t)piece);
+        }
+    }
+}
+
 static void on_result(void *ctx, struct lane_job *job)
 {
     struct download_lane *lane = ctx;
@@ -228,6 +244,7 @@ static void on_result(void *ctx, struct lane_job *job)
             plan_bytes(&download->plan, fetch->request, job->received,
                        loop_now_ms(download->config.loop));
         }
+        learn(download, fetch);
         if (job->result != 0) {
             failed(download, fetch);
         } else if (!right || !fetch->tainted) {

@@ -312,6 +312,11 @@ struct transfer *haul_transfer(const struct haul *haul)
     return haul->transfer;
 }
 
+struct held *haul_held(const struct haul *haul)
+{
+    return transfer_held(haul->transfer);
+}
+
 int64_t haul_kept(const struct haul *haul)
 {
     return haul->kept;

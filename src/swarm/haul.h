@@ -46,6 +46,8 @@ void haul_start(struct haul *haul, const struct haul_want *want);
 void haul_stop(struct haul *haul, int64_t keep);
 /* Its transfer, to be used by itself while no run is under way. */
 struct transfer *haul_transfer(const struct haul *haul);
+/* What others may have of what it fetches. */
+struct held *haul_held(const struct haul *haul);
 int64_t haul_kept(const struct haul *haul);
 void haul_progress(const struct haul *haul, struct haul_progress *out);
 /* When the workers have stopped, perhaps in the middle of a run. Blocks. */

@@ -24,9 +24,11 @@ struct holder {
     struct plat_addr addr[P2P_ADDRESSES_MAX];
     int addr_count, addr_now;
     bool whole, blamed;
-    bool ask_first; /* bytes went wrong without a contact: learn its size */
-    bool lacks;     /* it said last that it has it not */
-    uint32_t round; /* of the index's answers: the last one that named it */
+    bool partial;    /* ready with a part only: asked now and then what it has got since, */
+    int64_t have_ms; /* not before that */
+    bool ask_first;  /* bytes went wrong without a contact: learn its size */
+    bool lacks;      /* it said last that it has it not */
+    uint32_t round;  /* of the index's answers: the last one that named it */
     int fails, lanes;
     int64_t retry_ms, size; /* size: as it states */
     uint64_t bytes;
@@ -40,6 +42,8 @@ struct contact {
     uint8_t *bits; /* its bitmap as it comes */
     size_t received;
     bool whole;
+    bool again;       /* the holder is ready; what has it got since? */
+    bool named_chain; /* in the question: the bitmap has all consistent pieces */
     uint8_t id[P2P_CHAIN_ID_SIZE];
     struct chains_fetch chain;
 };

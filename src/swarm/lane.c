@@ -325,6 +325,9 @@ static void on_head(void *ctx, const struct http_head *head)
     bool good = head->status == 200 || head->status == 206;
 
     job->http_status = head->status;
+    if (good && head->header[HTTP_HEADER_P2P_HAVE].ptr != NULL) {
+        (void)text_copy(head->header[HTTP_HEADER_P2P_HAVE], job->have, sizeof job->have);
+    }
     if (good && !is_right_range(job, head)) {
         fail(job->lane, -P2P_EPROTO);
     } else if (!good && (head->body_length < 0 || head->body_length > LANE_SCRATCH)) {
@@ -498,6 +501,7 @@ static void begin(void *ctx)
     job->next = NULL;
     job->received = 0;
     job->wrote = false;
+    job->have[0] = 0;
     job->http_status = 0;
     job->retry_ms = 0;
     digest_resume(&job->digest, job->start, (uint64_t)job->offset);

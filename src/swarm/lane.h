@@ -14,6 +14,7 @@
 enum {
     LANE_JOBS_MAX = 16,     /* requests under way in one connection: what run/client takes */
     LANE_BIG = 1024 * 1024, /* a buffer that holds a whole piece of a file up to 2 GiB */
+    LANE_HAVE = 120,        /* bytes of a P2P-Have that are read */
     LANE_SMALL = 64 * 1024  /* when all big ones are in use by other connections */
 };
 
@@ -58,8 +59,9 @@ struct lane_job {
      * connection, and all jobs behind this one come back with -P2P_ECLOSED */
     int result, retry_ms;
     uint8_t end[P2P_SHA256_SIZE];
-    uint32_t received; /* bytes */
-    bool wrote;        /* bytes reached the file, whatever they are worth by now */
+    uint32_t received;        /* bytes */
+    bool wrote;               /* bytes reached the file, whatever they are worth by now */
+    char have[LANE_HAVE + 1]; /* P2P-Have of the answer: pieces that the holder has got */
     /* of the lane */
     struct digest digest;
     int http_status;

@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    SOURCES_EVERY_MS = 5000, /* holders come and go; a download of seconds asks once */
+    SOURCES_FIRST_MS = 250,  /* who began at the same time is listed in a moment; then doubled, */
+    SOURCES_EVERY_MS = 5000, /* as holders come and go */
     SOURCES_SOON_MS = 500,   /* when a holder says that it has it no more */
     SOURCES_TIMEOUT_MS = 5000
 };
@@ -20,7 +21,7 @@ int sources_init(struct download *download, struct arena *arena)
 
 void sources_reset(struct download *download)
 {
-    download->sources.next_ms = 0;
+    download->sources.asked_ms = download->sources.pause_ms = 0;
     download->sources.asking = download->sources.answered = false;
     download->sources.round = download->sources.told = 0;
 }
@@ -138,9 +139,9 @@ void sources_pump(struct download *download)
     struct sources *sources = &download->sources;
     int64_t now = loop_now_ms(download->config.loop);
     struct buf buf = buf_on(sources->target, sizeof sources->target);
+    bool soon = sources->pause_ms > SOURCES_SOON_MS && is_doubtful(download);
 
-    int64_t early_ms = is_doubtful(download) ? SOURCES_EVERY_MS - SOURCES_SOON_MS : 0;
-    if (sources->asking || now < sources->next_ms - early_ms) {
+    if (sources->asking || now < sources->asked_ms + (soon ? SOURCES_SOON_MS : sources->pause_ms)) {
         return;
     }
     buf_put_text(&buf, "/v1/sources/");
@@ -150,7 +151,10 @@ void sources_pump(struct download *download)
                                                     .timeout_ms = SOURCES_TIMEOUT_MS,
                                                     .handlers = &handlers,
                                                     .ctx = download};
-    sources->next_ms = now + SOURCES_EVERY_MS;
+    sources->asked_ms = now;
+    sources->pause_ms = sources->pause_ms == 0                     ? SOURCES_FIRST_MS
+                        : sources->pause_ms < SOURCES_EVERY_MS / 2 ? 2 * sources->pause_ms
+                                                                   : SOURCES_EVERY_MS;
     sources->asking = true;
     sources->round++;
     if (directory_send(download->config.directory, &sources->call) != 0) {

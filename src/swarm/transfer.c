@@ -10,7 +10,10 @@
 #include "platform/plat_file.h"
 #include "swarm/contact.h"
 #include "swarm/fetch.h"
+#include "swarm/prospect.h"
+#include "swarm/publish.h"
 #include "swarm/resume.h"
+#include "swarm/room.h"
 #include "swarm/sources.h"
 #include "swarm/stream.h"
 
@@ -21,6 +24,7 @@ enum {
     TICK_MS = 100,
     PATIENCE_MS = 10000,       /* without a holder that can be asked, before anything came */
     PATIENCE_HALF = 3,         /* times as long half-way: whoever had the rest may come back */
+    PATIENCE_PARTS = 6,        /* and while others wait for the rest, too */
     TABLES_SIZE = 1280 * 1024, /* 400,000 pieces: 6 TiB */
     RUN_BYTES =
         2 * 1024 *
@@ -45,7 +49,7 @@ struct transfer {
     int64_t sizes[DOWNLOAD_SIZES]; /* that were tried and led nowhere */
     int size_count, result, reserve_result;
     int64_t started_ms, ended_ms, useful_ms, next_size;
-    bool reserving, reserved, finishing, keep, advancing, again;
+    bool reserving, reserved, finishing, keep, advancing, again, stuck;
     char reason[256];
 };
 
@@ -58,7 +62,13 @@ static void on_changed(struct download *download)
 
 static void on_tick(void *ctx)
 {
-    advance(ctx);
+    struct transfer *transfer = ctx;
+    const struct plan *plan = &transfer->download.plan;
+
+    /* Of the missing pieces nobody has any. Costs too much to be looked at after each event. */
+    transfer->stuck = transfer->download.phase == TRANSFER_RUNNING &&
+                      plan_nowhere(plan) >= plan->shape.pieces - plan->done_count;
+    advance(transfer);
 }
 
 static uint32_t next_random(void *ctx)
@@ -114,6 +124,7 @@ int transfer_init(struct transfer **out, struct arena *arena, const struct trans
         download->lanes[i].holder = -1;
     }
     download->part.file = download->chains.file = -1;
+    held_init(&download->held);
     lane_limit_init(&download->limit, config->download_limit);
     hash_random_seed(&download->random, (uint64_t)plat_now_us());
     transfer->tick = (struct loop_timer){.on_time = on_tick, .ctx = transfer};
@@ -165,6 +176,9 @@ static void conclude(struct transfer *transfer, int result, const char *reason)
     }
     download->phase = TRANSFER_STOPPING;
     transfer->result = result;
+    if (result != 0) {
+        publish_stop(download);
+    }
     if (reason != transfer->reason) {
         text_copy(text_first(text_from(reason), sizeof transfer->reason - 1), transfer->reason,
                   sizeof transfer->reason);
@@ -180,6 +194,7 @@ static void on_finished(void *ctx, struct part_finish *finish)
     char reason[sizeof transfer->reason];
 
     transfer->finishing = false;
+    publish_settle(&transfer->download);
     if (finish->result == -P2P_EEXIST) {
         snprintf(reason, sizeof reason, "there is a file of that name by now; --force replaces it");
     } else {
@@ -255,26 +270,7 @@ static void reserve(struct transfer *transfer)
 
 static bool has_space(struct transfer *transfer)
 {
-    struct download *download = &transfer->download;
-    int64_t free_bytes = plat_free_space(download->want.folder);
-    int64_t window = (int64_t)download->want.window * digest_piece_size(download->want.size);
-    int64_t whole = download->want.size - download->part.found;
-    int64_t needed = window > 0 && window < whole ? window : whole;
-    char need[32], have[32], stay[32];
-
-    if (free_bytes < 0 || needed <= 0 ||
-        (uint64_t)needed + download->config.min_free <= (uint64_t)free_bytes) {
-        return true;
-    }
-    struct buf a = buf_on(need, sizeof need), b = buf_on(have, sizeof have);
-    struct buf c = buf_on(stay, sizeof stay);
-    buf_put_size(&a, (uint64_t)needed);
-    buf_put_size(&b, (uint64_t)free_bytes);
-    buf_put_size(&c, download->config.min_free);
-    snprintf(transfer->reason, sizeof transfer->reason,
-             "not enough room: it needs %.*s, %.*s are free and %.*s must stay free (min_free)",
-             (int)a.len, a.ptr, (int)b.len, b.ptr, (int)c.len, c.ptr);
-    return false;
+    return room_is_there(&transfer->download, transfer->reason, sizeof transfer->reason);
 }
 
 /* --- begin --------------------------------------------------------------------------------- */
@@ -314,6 +310,20 @@ static uint32_t run_of(uint32_t piece_size)
     return run < 1 ? 1 : run > PLAN_RUN_MAX ? PLAN_RUN_MAX : run;
 }
 
+/* How many holders may have a part, in the memory there is; 0: too many pieces. */
+static unsigned fitting_parts(const struct download *download, uint32_t pieces)
+{
+    size_t bits = (pieces + 7) / 8;
+    size_t others = proof_memory(pieces) + (DOWNLOAD_CONTACTS + 1) * bits;
+    unsigned parts = DOWNLOAD_PARTS;
+
+    while (parts > DOWNLOAD_PARTS_MIN &&
+           others + plan_memory(pieces, parts) > download->tables_size) {
+        parts /= 2;
+    }
+    return others + plan_memory(pieces, parts) > download->tables_size ? 0 : parts;
+}
+
 /* Tables for a content of want.size bytes. */
 static int set_up(struct transfer *transfer)
 {
@@ -321,10 +331,12 @@ static int set_up(struct transfer *transfer)
     int64_t size = download->want.size;
     uint32_t pieces = digest_piece_count(size);
     size_t bits = (pieces + 7) / 8;
-    size_t proof_size = proof_memory(pieces), plan_size = plan_memory(pieces, DOWNLOAD_PARTS);
+    unsigned parts = fitting_parts(download, pieces);
+    size_t proof_size = proof_memory(pieces), plan_size = plan_memory(pieces, parts);
     uint8_t *at = download->tables;
 
-    if (proof_size + plan_size + DOWNLOAD_CONTACTS * bits > download->tables_size) {
+    publish_stop(download);
+    if (parts == 0) {
         return -P2P_ETOOBIG;
     }
     download->pieces = pieces;
@@ -335,12 +347,16 @@ static int set_up(struct transfer *transfer)
     struct proof_owner owner = {.read = read_states, .lost = on_lost, .ctx = download};
     struct plan_shape shape = {.pieces = pieces,
                                .piece_bytes = digest_piece_size(size),
-                               .parts = DOWNLOAD_PARTS,
+                               .parts = parts,
                                .random = next_random,
                                .ctx = &download->random};
     proof_init(&download->proof, download->want.content.bytes, pieces, &owner, at);
     plan_init(&download->plan, &shape, at + proof_size);
+    if (download->want.window == 0) {
+        plan_self(&download->plan, download->config.self.bytes);
+    }
     contact_init(download, at + proof_size + plan_size, bits);
+    download->held_bits = at + proof_size + plan_size + DOWNLOAD_CONTACTS * bits;
     resume_reset(download);
     stream_reset(download);
     if (size == 0) {
@@ -471,74 +487,35 @@ static void adopt_size(struct transfer *transfer)
     }
 }
 
-/* Holders that can be asked for bytes now or after a short rest. One that has failed again and
- * again is no reason to wait. */
-static bool has_useful(const struct download *download)
-{
-    for (unsigned i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
-        const struct holder *holder = &download->holders[i];
-        bool open = holder->state == HOLDER_NEW || holder->state == HOLDER_ASKED;
-        if (holder->state == HOLDER_READY) {
-            open = proof_may_ask(&download->proof, i) != PROOF_NO;
-        }
-        if (open && holder->fails < DOWNLOAD_FAILS_MAX - 1 &&
-            !sources_withdrawn(download, (int)i)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Those who had it have changed or removed it, and the index knows nobody else. */
-static bool is_changed(const struct download *download)
-{
-    bool changed = false;
-
-    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
-        const struct holder *holder = &download->holders[i];
-        bool withdrawn = sources_withdrawn(download, i);
-        if (holder->state != HOLDER_NONE && !withdrawn && holder->round >= download->sources.told) {
-            return false;
-        }
-        changed |= withdrawn;
-    }
-    return changed;
-}
-
-static int count_holders(const struct download *download, enum holder_state state)
-{
-    int count = 0;
-
-    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
-        count += download->holders[i].state == state;
-    }
-    return count;
-}
-
 /* Nobody can be asked. Wait for somebody to come, go on with another size, or give up. */
 static void look_for_help(struct transfer *transfer)
 {
     struct download *download = &transfer->download;
-    int known = TRANSFER_HOLDERS_MAX - count_holders(download, HOLDER_NONE);
+    int known = TRANSFER_HOLDERS_MAX - prospect_count(download, HOLDER_NONE);
     int64_t waited = loop_now_ms(download->config.loop) - transfer->useful_ms;
     bool half = download->held_bytes > 0;
     int64_t patience =
         download->config.patience_ms != 0 ? download->config.patience_ms : PATIENCE_MS;
+    int parts = prospect_count(download, HOLDER_READY);
 
-    if (!download->sources.answered || transfer->next_size >= 0 || try_other_size(transfer)) {
+    patience *= parts > 0 ? PATIENCE_PARTS : half ? PATIENCE_HALF : 1;
+    if (!download->sources.answered || transfer->next_size >= 0 ||
+        (parts > 0 && waited <= patience) || try_other_size(transfer)) {
         return;
     }
     transfer->size_count--;
-    if (is_changed(download)) {
+    if (prospect_is_changed(download)) {
         conclude(transfer, -P2P_ECHANGED, "it was changed or removed while it was fetched");
     } else if (proof_is_hopeless(&download->proof) || download->proof.failures > 0) {
         conclude(transfer, -P2P_EVERIFY,
                  "no holder sent bytes with that SHA-256; nothing was kept");
     } else if (known == 0) {
         conclude(transfer, -P2P_ENOTFOUND, "nobody has it any more");
-    } else if (waited > (half ? PATIENCE_HALF : 1) * patience) {
+    } else if (waited > patience) {
         snprintf(transfer->reason, sizeof transfer->reason,
-                 "%d%% are here, and none of %d holders can be reached; try again later",
+                 parts > 0 ? "%d%% are here, and none of %d holders has the rest; try again later"
+                           : "%d%% are here, and none of %d holders can be reached; try again "
+                             "later",
                  (int)(download->held_bytes * 100 / (download->want.size + 1)), known);
         conclude(transfer, -P2P_EUNREACH, transfer->reason);
     }
@@ -588,6 +565,7 @@ static void run(struct transfer *transfer)
         return;
     }
     give(download);
+    publish_pump(download);
     if (transfer->next_size >= 0) {
         if (is_quiet(transfer)) {
             adopt_size(transfer);
@@ -605,7 +583,7 @@ static void run(struct transfer *transfer)
             proof_has_size(&download->proof)) {
             reserve(transfer);
         }
-        if (has_useful(download)) {
+        if (prospect_is_useful(download, transfer->stuck)) {
             transfer->useful_ms = loop_now_ms(download->config.loop);
         } else {
             look_for_help(transfer);
@@ -638,6 +616,11 @@ static void advance(struct transfer *transfer)
     }
 }
 
+struct held *transfer_held(struct transfer *transfer)
+{
+    return &transfer->download.held;
+}
+
 void transfer_given(struct transfer *transfer)
 {
     stream_given(&transfer->download);
@@ -666,7 +649,7 @@ void transfer_progress(struct transfer *transfer, struct transfer_progress *out)
         .retries = download->retries,
         .rate = bucket_meter_rate(&download->meter, plat_now_us()),
         .elapsed_ms = (over ? transfer->ended_ms : now) - transfer->started_ms};
-    if (download->phase == TRANSFER_RUNNING && count_holders(download, HOLDER_READY) == 0) {
+    if (download->phase == TRANSFER_RUNNING && prospect_count(download, HOLDER_READY) == 0) {
         out->phase = TRANSFER_FINDING;
     }
     for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {

@@ -13,6 +13,7 @@ enum { TRANSFER_HOLDERS_MAX = 64 };
 
 struct transfer;
 struct lane_crew;
+struct held;
 
 struct transfer_config {
     struct loop *loop;
@@ -90,6 +91,8 @@ struct transfer_progress {
 int transfer_init(struct transfer **out, struct arena *arena, const struct transfer_config *config);
 /* What lanes share on each of the workers, for a batch beside the transfer. */
 struct lane_crew *const *transfer_crews(const struct transfer *transfer);
+/* What others may have of the download that runs, or of the last one when it ended well. */
+struct held *transfer_held(struct transfer *transfer);
 /* Starts a download; none may be under way. 0: done will come; else it could not begin
  * (-P2P_ETOOBIG: more pieces than the memory has room for) and done does not come. */
 int transfer_start(struct transfer *transfer, const struct transfer_want *want);

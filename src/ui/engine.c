@@ -7,8 +7,26 @@
 enum {
     ENGINE_FDS = 128,
     ENGINE_TIMERS = 128,
-    ENGINE_SPARE = 64 * 1024 /* of the memory, for alignment */
+    ENGINE_SPARE = 64 * 1024,           /* of the memory, for alignment */
+    ENGINE_GUEST_MIN = 10 * 1024 * 1024 /* with less than that it only takes */
 };
+
+static void make_guest(struct engine *engine)
+{
+    struct session *session = engine->session;
+    struct guest_config config = {.loop = session->loop,
+                                  .directory = session->directory,
+                                  .workers = engine->workers,
+                                  .worker_count = engine->worker_count,
+                                  .settings = &session->line->settings,
+                                  .about = engine->about,
+                                  .ctx = engine->ctx};
+
+    if (arena_left(&session->arena) < ENGINE_GUEST_MIN ||
+        guest_init(&engine->guest, &session->arena, &config) != 0) {
+        engine->guest = NULL;
+    }
+}
 
 static int make_haul(struct engine *engine)
 {
@@ -26,6 +44,9 @@ static int make_haul(struct engine *engine)
         .download_limit = config_number(settings, "transfer.download_limit"),
         .memory = arena_left(&session->arena)};
 
+    if (engine->guest != NULL) {
+        config.self = guest_id(engine->guest);
+    }
     if (config.memory <= ENGINE_SPARE) {
         return -P2P_EFULL;
     }
@@ -44,10 +65,14 @@ int engine_open(struct engine *engine, struct session *session)
         error = worker_init(&engine->workers[i], &session->arena, ENGINE_FDS, ENGINE_TIMERS);
     }
     if (error == 0) {
+        make_guest(engine);
         error = make_haul(engine);
     }
     for (int i = 0; i < engine->worker_count && error == 0; i++) {
         error = worker_start(&engine->workers[i]);
+    }
+    if (error == 0 && engine->guest != NULL) {
+        guest_start(engine->guest, haul_held(engine->haul));
     }
     return error;
 }
@@ -59,6 +84,9 @@ void engine_close(struct engine *engine)
     }
     if (engine->session != NULL) {
         worker_stop(&engine->session->background);
+    }
+    if (engine->guest != NULL) {
+        guest_close(engine->guest);
     }
     if (engine->haul != NULL) {
         haul_close(engine->haul);

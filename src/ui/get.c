@@ -12,6 +12,7 @@
 #include "ui/again.h"
 #include "ui/aim.h"
 #include "ui/engine.h"
+#include "ui/linger.h"
 #include "ui/live.h"
 #include "ui/local.h"
 #include "ui/outcome.h"
@@ -25,6 +26,7 @@
 enum {
     GET_TICK_MS = 200,          /* of the progress lines */
     GET_AGAIN_MS = 1000,        /* a file that was only touched is soon hashed again */
+    GET_TOLD_MS = 10,           /* looks whether the index was told */
     GET_KEEP = 64 * 1024 * 1024 /* of a .part that Ctrl-C leaves for the next time */
 };
 
@@ -35,6 +37,7 @@ enum get_stage {
     GET_ORDERING,
     GET_FETCHING,
     GET_TO_STDOUT,
+    GET_LINGERING,
     GET_OVER
 };
 
@@ -56,8 +59,10 @@ struct get {
     struct loop_timer tick, pause;
     struct loop_post step;            /* to the next WHAT */
     const struct wanted *in_transfer; /* when it was interrupted */
-    int what;                         /* the next one */
-    bool more;                        /* of this WHAT */
+    struct linger linger;
+    uint32_t shown; /* the file that others may have a part of; from 1 on */
+    int what;       /* the next one */
+    bool more;      /* of this WHAT */
 };
 
 /* --- from one to the next ------------------------------------------------------------------ */
@@ -75,9 +80,10 @@ static bool tells_more(const struct get *get)
     return line->verbose || (get->outcome.on_terminal && !line->quiet);
 }
 
+/* What is here is served on for a while, where that is asked for. */
 static void end(struct get *get)
 {
-    get->stage = GET_OVER;
+    get->stage = get->session.interrupted ? GET_OVER : GET_LINGERING;
     loop_stop_timer(get->session.loop, &get->tick);
     progress_clear(&get->outcome.lines);
     if (get->session.interrupted) {
@@ -86,14 +92,20 @@ static void end(struct get *get)
     if (get->outcome.files > 1 && tells_more(get)) {
         outcome_summary(&get->outcome, loop_now_ms(get->session.loop) - get->begun_ms);
     }
-    session_end(&get->session, get->outcome.status);
+    linger_begin(&get->linger, &get->engine, get->outcome.status);
 }
 
-/* The same WHAT once more, for what has changed. */
+/* The same WHAT once more, for what has changed; when the index no longer names this very command
+ * as a holder of what it gave up. */
 static void pick_again(void *ctx)
 {
     struct get *get = ctx;
+    struct loop *loop = get->session.loop;
 
+    if (get->engine.guest != NULL && guest_is_telling(get->engine.guest) &&
+        loop_set_timer(loop, &get->pause, loop_now_ms(loop) + GET_TOLD_MS) == 0) {
+        return;
+    }
     get->stage = GET_PICKING;
     again_turn(&get->again);
     pick_begin(&get->pick, get->pick.what);
@@ -106,6 +118,9 @@ static void try_again(struct get *get)
     int64_t wait_ms = get->pick.kind == PICK_CONTENT ? GET_AGAIN_MS : 0;
 
     get->stage = GET_WAITING;
+    if (get->engine.guest != NULL) {
+        guest_look(get->engine.guest);
+    }
     get->pause = (struct loop_timer){.on_time = pick_again, .ctx = get};
     if (loop_set_timer(loop, &get->pause, loop_now_ms(loop) + wait_ms) != 0) {
         pick_again(get);
@@ -127,7 +142,7 @@ static void on_step(void *ctx)
 {
     struct get *get = ctx;
 
-    if (get->session.interrupted || get->stage == GET_OVER) {
+    if (get->session.interrupted || get->stage >= GET_LINGERING) {
         return;
     }
     get->stage = GET_PICKING;
@@ -514,9 +529,45 @@ static void on_interrupt(void *ctx)
         get->in_transfer = progress.file;
         haul_stop(get->engine.haul, GET_KEEP);
         break;
+    case GET_LINGERING:
+        linger_stop(&get->linger);
+        get->stage = GET_OVER;
+        break;
     case GET_OVER:
         break;
     }
+}
+
+/* The file in transfer, or the one that was last, as others are told of it. */
+static bool about(void *ctx, struct record_offer *out)
+{
+    struct get *get = ctx;
+    struct haul_progress progress;
+
+    if (get->stage == GET_TO_STDOUT) {
+        get->shown = 1;
+    } else if (get->stage == GET_FETCHING) {
+        haul_progress(get->engine.haul, &progress);
+        get->shown =
+            progress.file != NULL ? (uint32_t)(progress.file - get->files) + 1 : get->shown;
+    } else if (get->stage != GET_LINGERING) {
+        get->shown = 0; /* the tables are another portion's */
+    }
+    if (get->shown == 0) {
+        return false;
+    }
+    const struct wanted *file = &get->files[get->shown - 1];
+    const struct local_name *name = &get->names[get->shown - 1];
+    *out = (struct record_offer){.path = name->path,
+                                 .size = file->size,
+                                 .mtime = file->mtime,
+                                 .executable = file->executable,
+                                 .hashed = true,
+                                 .content = file->content,
+                                 .copy = true,
+                                 .origin = name->owner,
+                                 .have = 100};
+    return true;
 }
 
 static void on_tick(void *ctx)
@@ -551,6 +602,8 @@ static int set_up(struct get *get)
     if (error != 0 || get->files == NULL || get->names == NULL) {
         return -P2P_EFULL;
     }
+    get->engine.about = about;
+    get->engine.ctx = get;
     return engine_open(&get->engine, &get->session);
 }
 

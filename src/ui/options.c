@@ -40,6 +40,8 @@ static const struct option options[] = {
     {'o', "output", OPTION_OUTPUT, "PATH", NULL, "where get writes: a file, or a folder"},
     {0, "force", OPTION_FORCE, NULL, NULL, "get may replace a file"},
     {0, "stream", OPTION_STREAM, NULL, NULL, "get writes to stdout as bytes come; see help get"},
+    {0, "linger", OPTION_SETTING, "TIME", "transfer.linger",
+     "get serves what it fetched for so long, or forever"},
     {0, "json", OPTION_JSON, NULL, NULL, "print JSON, one value a line"},
     {'q', "quiet", OPTION_QUIET, NULL, NULL, "print results and errors only"},
     {'v', "verbose", OPTION_VERBOSE, NULL, NULL, "tell more"},

@@ -98,6 +98,9 @@ static void print_json(const struct outcome_file *here)
     json_put_field_bool(&buf, "was_there", here->file->was_there);
     if (here->progress != NULL) {
         json_put_field_i64(&buf, "elapsed_ms", here->progress->elapsed_ms);
+        int64_t ms = here->progress->elapsed_ms > 0 ? here->progress->elapsed_ms : 1;
+        json_put_field_i64(&buf, "rate", (int64_t)((double)here->file->size * 1000 / (double)ms));
+        json_put_field_i64(&buf, "retries", here->progress->retries);
         json_put_field_i64(&buf, "wasted", (int64_t)here->progress->wasted);
     }
     put_sources(&buf, here);

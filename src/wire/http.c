@@ -20,13 +20,28 @@ enum { HTTP_SKIPPED = -1 };
 
 /* In the order of enum http_header; the last is for the checks here. */
 static const struct str http_names[] = {
-    {"host", 4},           {"authorization", 13}, {"content-type", 12},
-    {"content-range", 13}, {"range", 5},          {"if-range", 8},
-    {"if-none-match", 13}, {"origin", 6},         {"sec-fetch-site", 14},
-    {"expect", 6},         {"etag", 4},           {"location", 8},
-    {"retry-after", 11},   {"p2p-node", 8},       {"p2p-chain", 9},
-    {"p2p-size", 8},       {"p2p-piece", 9},      {"cookie", 6},
-    {"date", 4},           {"p2p-feed", 8},       {"transfer-encoding", 17},
+    {"host", 4},
+    {"authorization", 13},
+    {"content-type", 12},
+    {"content-range", 13},
+    {"range", 5},
+    {"if-range", 8},
+    {"if-none-match", 13},
+    {"origin", 6},
+    {"sec-fetch-site", 14},
+    {"expect", 6},
+    {"etag", 4},
+    {"location", 8},
+    {"retry-after", 11},
+    {"p2p-node", 8},
+    {"p2p-chain", 9},
+    {"p2p-size", 8},
+    {"p2p-piece", 9},
+    {"cookie", 6},
+    {"date", 4},
+    {"p2p-feed", 8},
+    {"p2p-have", 8},
+    {"transfer-encoding", 17},
 };
 _Static_assert(sizeof(http_names) / sizeof(http_names[0]) == HTTP_MARK_CODING + 1, "one name each");
 

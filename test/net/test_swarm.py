@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""Downloads that feed each other: one slow seed and several getters, each of which joins as a guest
+and serves what it has. What the seed sent tells whether they did."""
+
+import json
+import os
+import signal
+
+from chains import sha256
+from fleet import SLOW, wait_until
+from holder import Holder
+from rawhttp import ask
+
+MIB = 1 << 20
+PIECE = 65536
+GETTERS = 4
+
+
+def seed_of(fleet, size, limit="2M/s"):
+    data = os.urandom(size)
+    index = fleet.index(name="desk")
+    seed = fleet.peer(index, {"image.bin": data}, "--transfer.upload_limit", limit, name="seed")
+    index.wait_file("image.bin", sha256(data))
+    return index, seed, data
+
+
+def getter(fleet, index, number, *args):
+    folder = fleet.folder(f"getter-{number}")
+    line = ["get", "image.bin", "--json", "--node.name", f"guest-{number}", *args]
+    return folder, fleet.spawn(*line, index=index, cwd=folder)
+
+
+def ended(process, code=0, deadline=60):
+    out, err = process.communicate(timeout=deadline * SLOW)
+    assert process.returncode == code, (process.returncode, out, err)
+    return [json.loads(line) for line in out.splitlines()], err.decode()
+
+
+def right(folder, data):
+    names = sorted(path.name for path in folder.iterdir())
+    return names == ["image.bin"] and (folder / "image.bin").read_bytes() == data
+
+
+def holders(index, data):
+    return index.stream(f"/v1/sources/{sha256(data)}")[0]
+
+
+def guests(index, data):
+    return [line for line in holders(index, data) if line["name"].startswith("guest")]
+
+
+def bitmap(address, data):
+    """The pieces that are there, as a number; None when there is nothing."""
+    path = f"/v1/have/{sha256(data)}"
+    reply = ask(address, "GET", path)
+    if reply.status != 200:
+        return None
+    named = ask(address, "GET", path, {"P2P-Chain": reply.header("p2p-chain")})
+    return int.from_bytes(named.body, "big") if named.status == 200 else None
+
+
+def all_out(index, data):
+    """The guests together have every piece."""
+    have = 0
+    for guest in guests(index, data):
+        have |= bitmap(guest["addresses"][0], data) or 0
+    return have == (1 << len(data) // PIECE) - 1
+
+
+def test_getters_feed_each_other(fleet):
+    index, seed, data = seed_of(fleet, 8 * MIB)
+    gets = [getter(fleet, index, i) for i in range(GETTERS)]
+    from_guests = 0
+    for folder, process in gets:
+        (line,), err = ended(process)
+        assert err == "" and right(folder, data)
+        assert {"elapsed_ms", "rate", "retries", "wasted"} <= line.keys()
+        assert not any(source["blamed"] for source in line["sources"]), line
+        from_guests += sum(s["bytes"] for s in line["sources"] if s["name"] != "seed")
+    assert seed.stats()["uploaded"] < 0.7 * GETTERS * len(data)
+    assert from_guests > 0.25 * GETTERS * len(data)
+    wait_until(lambda: not guests(index, data), what="all guests have left")
+
+
+def test_the_seed_goes_when_all_pieces_are_out(fleet):
+    index, seed, data = seed_of(fleet, 6 * MIB)
+    gets = [getter(fleet, index, i, "--linger", "forever", "-q") for i in range(GETTERS)]
+    wait_until(lambda: all_out(index, data), 40, "all pieces are with the guests")
+    seed.kill()
+    for folder, _ in gets:
+        wait_until(lambda folder=folder: right(folder, data), 40, "the file is whole")
+    for _, process in gets:
+        process.send_signal(signal.SIGINT)
+        ended(process)
+
+
+def test_a_getter_is_killed(fleet):
+    index, _, data = seed_of(fleet, 6 * MIB)
+    gets = [getter(fleet, index, i) for i in range(3)]
+    wait_until(lambda: len(guests(index, data)) == 3, 20, "all have joined")
+    gets[0][1].kill()
+    for folder, process in gets[1:]:
+        ended(process)
+        assert right(folder, data)
+
+
+class LyingPart(Holder):
+    """Says that it has every other piece, and sends garbage."""
+
+    def serve_have(self, handler):
+        count = -(-self.size // PIECE)
+        handler.answer(200, b"\xaa" * (count // 8), self.common())
+
+    def bytes_of(self, first, length):
+        return os.urandom(length)
+
+
+def test_a_part_that_lies_is_found_out(fleet):
+    index, _, data = seed_of(fleet, 4 * MIB)
+    liar = fleet.own(LyingPart(index, data, name="liar", path="image.bin", have=50))
+    folder, process = getter(fleet, index, 0)
+    (line,), _ = ended(process)
+    assert right(folder, data)
+    gave = {source["name"]: source for source in line["sources"]}
+    assert liar.sent > 0 and gave["seed"]["bytes"] == len(data)
+    assert line["wasted"] <= 2 * liar.sent
+
+
+def test_a_guest_serves_what_it_has_to_who_names_the_chain(fleet):
+    index, _, data = seed_of(fleet, 8 * MIB, "1M/s")
+    folder, process = getter(fleet, index, 0, "--linger", "1m", "-q")
+    (guest,) = wait_until(lambda: guests(index, data), what="the guest joins")
+    assert guest["have"] < 100 and guest["reachable"]
+    address, path = guest["addresses"][0], f"/v1/content/{sha256(data)}"
+    chain = ask(address, "GET", f"/v1/chain/{sha256(data)}")
+    assert chain.status == 200 and len(chain.body) == 32 * (len(data) // PIECE - 1)
+    have = wait_until(lambda: bitmap(address, data))
+    count = len(data) // PIECE
+    piece = next(i for i in range(count) if have >> (count - 1 - i) & 1)
+    missing = next(i for i in range(count) if not have >> (count - 1 - i) & 1)
+    named = {"P2P-Chain": chain.header("p2p-chain"), "Range": piece_range(piece)}
+    reply = ask(address, "GET", path, named)
+    assert reply.status == 206 and reply.body == data[piece * PIECE : (piece + 1) * PIECE]
+    reply = ask(address, "GET", path, {**named, "Range": piece_range(missing)})
+    assert reply.status == 404 or reply.body == data[missing * PIECE : (missing + 1) * PIECE]
+    percents = set()
+
+    def seen():
+        rows = fleet.ok("who", "image.bin", index=index).rows()
+        percents.update(row[2] for row in rows if row[3] == "copy")
+        return "100" in percents
+
+    wait_until(seen, 40, "who says that the guest has all")
+    assert len(percents) > 1 and right(folder, data)
+    assert ask(address, "GET", path).body == data
+    process.send_signal(signal.SIGTERM)
+    ended(process)
+    wait_until(lambda: not guests(index, data), what="the guest has left")
+
+
+def piece_range(piece):
+    return f"bytes={piece * PIECE}-{(piece + 1) * PIECE - 1}"
+
+
+def test_a_peer_serves_what_it_fetches(fleet):
+    index, seed, data = seed_of(fleet, 6 * MIB)
+    peers = [fleet.peer(index, {}, name=f"guest-{i}") for i in range(3)]
+    gets = [
+        fleet.spawn("get", "image.bin", "--json", "-s", peer.state, index=index) for peer in peers
+    ]
+    for process in gets:
+        ended(process)
+    assert seed.stats()["uploaded"] < 0.75 * 3 * len(data)
+    wait_until(lambda: [line["have"] for line in holders(index, data)] == [100] * 4)
