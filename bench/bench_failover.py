@@ -38,6 +38,8 @@ class Searcher(threading.Thread):
             begun = time.monotonic()
             process = subprocess.run([P2P, "search", "libcrypto", "-i", ",".join(indexes)], capture_output=True, check=False)
             self.done.append((begun, time.monotonic() - begun, process.returncode))
+            if process.returncode != 0:
+                print(f"status {process.returncode}, {len(process.stdout)} bytes: {process.stderr.decode().strip()}")
 
 
 def under_load(first, indexes):
