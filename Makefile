@@ -65,7 +65,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wundef -Wmissing-prototypes -Wstric
 # Paths in the binary and its symbols do not depend on where the tree lies.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(BUILD))=build
 BASE_CFLAGS := -std=c11 -g $(REPRODUCIBLE)
-SMALL := -Os
+SMALL := -Os $(TARGET_SMALL_FLAGS)
 HOT := -O2
 LDFLAGS :=
 

@@ -5,5 +5,5 @@ TARGET_PACKAGE := gcc-aarch64-linux-gnu
 TARGET_ARCH_FLAGS :=
 TARGET_DEBIAN_ARCH := arm64
 # Boards have pages of 4 or 16 KiB. For pages of 64 KiB, as some servers have, up to 60 KiB of nothing would be in the file.
-TARGET_HOT := src/run/*.c src/catalog/*.c
+TARGET_HOT := src/catalog/*.c
 TARGET_LDFLAGS := -Wl,-z,max-page-size=16384
