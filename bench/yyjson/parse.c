@@ -3,6 +3,8 @@
  * with yyjson's own defaults, then with a pool that is used again and again. Prints "LINES SECONDS
  * SECONDS": CPU seconds of the faster of three rounds each. bench_million.py compiles it with -O2
  * against the machine's C library. */
+#include "yyjson.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
