@@ -70,7 +70,7 @@ int main(int argc, char **argv)
     printf("|---|---|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
-            if (only == 0 || sizes[k] == only)
+            if ((only == 0 || sizes[k] == only) && (!getenv("ROW") || (size_t)atoi(getenv("ROW")) == i))
                 run(rows[i], sizes[k], seed);
     return 0;
 }

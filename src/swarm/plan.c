@@ -12,6 +12,7 @@ enum {
     RATE_MEAN_MS = 2000,  /* the mean forgets in this time */
     WALK_BYTES = 8192,    /* of a bitmap, compared in one choice: 65,536 pieces */
     SPARE_MS = 100,       /* what a faster source must win to be asked for what another sends */
+    SLOW_MS = 2000,      /* and while other sources have more that can be asked */
     PATIENCE_MS = 250,    /* and the time of two pieces: then another's share may be asked for */
     SCARCE = 4,           /* for so many downloaders there is one source that has all, or none */
     LEVEL_ELSEWHERE = 256 /* more than any rank: another downloader has it */
@@ -467,6 +468,17 @@ static int64_t request_left(const struct plan *plan, const struct plan_request *
     return time_left(plan, source, bytes, now_ms - since);
 }
 
+/* Is a piece missing that nobody sends? */
+static bool is_some_left(const struct plan *plan)
+{
+    uint32_t bytes = bitmap_size(plan->shape.pieces), rest = plan->shape.pieces % 8;
+    for (uint32_t byte = 0; byte + 1 < bytes; byte++)
+        if ((plan->done[byte] | plan->asked[byte]) != 0xff)
+            return true;
+    uint8_t all = (uint8_t)(rest > 0 ? 0xff00 >> rest : 0xff);
+    return ((plan->done[bytes - 1] | plan->asked[bytes - 1]) & all) != all;
+}
+
 /* Nothing is left to ask: of what others are sending, the piece that this source would save most
  * time on. Twice as fast is what makes up for bytes sent twice; two senders are enough. */
 static uint32_t pick_duplicate(const struct choice *choice, int64_t now_ms)
@@ -475,6 +487,8 @@ static uint32_t pick_duplicate(const struct choice *choice, int64_t now_ms)
     uint32_t best = NO_PIECE;
     uint64_t bytes = (uint64_t)plan->shape.piece_bytes * (choice->source->in_flight + 1u);
     int64_t own = time_left(plan, choice->source, bytes, 0), most = 2 * own + SPARE_MS;
+    if (is_some_left(plan))
+        most = 4 * most + SLOW_MS;
     for (int i = 0; i < PLAN_REQUESTS_MAX; i++) {
         const struct plan_request *request = &plan->requests[i];
         if (request->count == 0 || &plan->sources[request->source] == choice->source)
