@@ -48,6 +48,7 @@ static void run(struct swarm_setup setup, int nodes, uint64_t seed)
     setup.run = getenv("RUN") ? (uint32_t)atoi(getenv("RUN")) : 8;
     setup.neighbours = getenv("NEIGHBOURS") ? atoi(getenv("NEIGHBOURS")) : 31;
     setup.latency_ms = 1;
+    setup.silent_ms = getenv("SILENT") ? atoi(getenv("SILENT")) : 250;
     setup.askers = getenv("ASKERS") ? atoi(getenv("ASKERS")) : 32;
     setup.random = seed;
     if (!swarm_run(&setup, &r)) {

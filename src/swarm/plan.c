@@ -12,15 +12,16 @@ enum {
     RATE_MEAN_MS = 2000,  /* the mean forgets in this time */
     WALK_BYTES = 8192,    /* of a bitmap, compared in one choice: 65,536 pieces */
     SPARE_MS = 100,       /* what a faster source must win to be asked for what another sends */
-    SLOW_MS = 2000,      /* and while other sources have more that can be asked */
-    PATIENCE_MS = 250,    /* and the time of two pieces: then another's share may be asked for */
+    SLOW_MS = 2000,       /* and while other sources have more that can be asked */
+    PATIENCE_MS = 100,    /* before another's share is asked for, and */
+    PATIENCE_PART = 5,    /* this part of the time that our own share took */
     SCARCE = 4,           /* for so many downloaders there is one source that has all, or none */
     LEVEL_ELSEWHERE = 256 /* more than any rank: another downloader has it */
 };
 
 #define NO_PIECE UINT32_MAX
 
-static const struct plan_source nobody = {.part = -1, .spare_ms = -1};
+static const struct plan_source nobody = {.part = -1, .shared_ms = -1, .spare_ms = -1};
 
 static bool bit_get(const uint8_t *bits, uint32_t i)
 {
@@ -308,13 +309,11 @@ static bool is_shared(const struct plan *plan, const struct plan_source *source,
 }
 
 /* Each time of waiting doubles the ranks from which others' pieces may be asked for. */
-static uint32_t patience_of(const struct plan *plan, const struct plan_source *source,
-                            int64_t now_ms)
+static uint32_t patience_of(const struct plan_source *source, int64_t now_ms)
 {
     if (source->spare_ms < 0)
         return 0;
-    uint64_t pieces = source->rate == 0 ? 0 : 2000 * (uint64_t)plan->shape.piece_bytes;
-    int64_t each = PATIENCE_MS + (source->rate == 0 ? 0 : (int64_t)(pieces / source->rate));
+    int64_t each = PATIENCE_MS + (source->spare_ms - source->shared_ms) / PATIENCE_PART;
     int64_t times = (now_ms - source->spare_ms) / each;
     return times < 8 ? (1u << times) - 1 : LEVEL_ELSEWHERE - 1;
 }
@@ -400,6 +399,25 @@ static uint32_t walk_find(const struct choice *choice, const struct walk *walk, 
     return NO_PIECE;
 }
 
+/* Of our share, what is most surely ours: others, unknown to us, may have a higher hash for a piece
+ * where ours is low, and then it has left the source by the time we come to it. */
+static uint32_t walk_own(const struct choice *choice, const struct walk *walk)
+{
+    uint32_t best = NO_PIECE;
+    uint64_t most = 0;
+    for (uint32_t byte = walk->from; byte < walk->end; byte++) {
+        uint8_t bits = missing_byte(choice, byte);
+        for (uint32_t piece = byte * 8; bits != 0; bits = (uint8_t)(bits << 1), piece++) {
+            if (!(bits & 0x80) || level_of(choice, piece) != 0)
+                continue;
+            uint64_t weight = rank_weight(&choice->plan->rank, piece);
+            best = best == NO_PIECE || weight > most ? piece : best;
+            most = weight > most ? weight : most;
+        }
+    }
+    return best;
+}
+
 /* Of more than WALK_BYTES x 8 pieces only so many are compared, from a random place on; but what is
  * ours is looked for everywhere. */
 static uint32_t pick_rarest(const struct choice *choice, uint32_t *out_level)
@@ -416,7 +434,9 @@ static uint32_t pick_rarest(const struct choice *choice, uint32_t *out_level)
             continue;
         best = walk_find(choice, &walk, number / walks % walk.count);
         *out_level = walk.level;
-        if (!choice->shared || walk.level == 0)
+        if (choice->shared && walk.level == 0)
+            return walk_own(choice, &walk);
+        if (!choice->shared)
             break;
     }
     return best;
@@ -531,6 +551,8 @@ static uint32_t pick(const struct choice *choice, struct plan_source *source, in
     if (choice->wish->backwards)
         return pick_last(choice);
     uint32_t piece = pick_rarest(choice, &level);
+    if (choice->shared && source->shared_ms < 0)
+        source->shared_ms = now_ms;
     if (!choice->shared || level == 0)
         source->spare_ms = -1;
     else if (source->spare_ms < 0 && source->in_flight < 2)
@@ -567,7 +589,7 @@ int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, 
                                   .wish = wish,
                                   .last_resort = slot->may == PROOF_LAST_RESORT,
                                   .shared = is_shared(plan, slot, wish),
-                                  .patience = patience_of(plan, slot, now_ms)};
+                                  .patience = patience_of(slot, now_ms)};
     struct plan_request request = {
         .source = (uint8_t)source, .alone = slot->in_flight == 0, .asked_ms = now_ms};
     int number = 0;

@@ -38,7 +38,8 @@ struct plan_source {
     uint32_t delay_ms; /* from asking an idle source to its first byte, a mean */
     uint32_t counted;  /* bytes since counted_ms, not yet in rate */
     int64_t counted_ms, heard_ms;
-    int64_t spare_ms; /* since when it has nothing left of our share, -1: it has */
+    int64_t shared_ms; /* since when it is asked by share, -1: it was not */
+    int64_t spare_ms;  /* since when it has nothing left of our share, -1: it has */
     uint64_t key;
 };
 

@@ -77,3 +77,8 @@ unsigned rank_of(const struct rank *rank, uint32_t piece)
 {
     return rank->before[piece >> rank->shift];
 }
+
+uint64_t rank_weight(const struct rank *rank, uint32_t piece)
+{
+    return mix(rank->self, piece >> rank->shift);
+}

@@ -29,5 +29,7 @@ void rank_add(struct rank *rank, uint64_t key);
 void rank_remove(struct rank *rank, uint64_t key);
 /* How many others come before us for this piece; 0: it is ours. */
 unsigned rank_of(const struct rank *rank, uint32_t piece);
+/* Our own hash for it: the higher, the surer it is that nobody unknown to us comes before us. */
+uint64_t rank_weight(const struct rank *rank, uint32_t piece);
 
 #endif

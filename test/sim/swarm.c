@@ -11,7 +11,6 @@
 enum {
     SEED = 0, /* the node, and its number as a source */
     TICK_US = 100000,
-    SILENT_US = 1000000,
     REFUSED_US = 200000,
     QUEUE_MAX = PLAN_WINDOW_MAX * PLAN_RUN_MAX,
     SOURCES = PLAN_SOURCES_MAX
@@ -410,9 +409,10 @@ static void on_tick(struct swarm *s, int number)
     struct node *node = &s->nodes[number];
     if (!node->living || plan_is_finished(node->plan))
         return;
+    int64_t silent = (int64_t)s->setup->silent_ms * 1000;
     for (int i = 0; i < node->links; i++) {
         const struct node *other = &s->nodes[node->link[i].node];
-        if (other->living && s->now - node->link[i].heard_us >= SILENT_US)
+        if (other->living && s->now - node->link[i].heard_us >= silent)
             hear(s, node, i, other->got);
     }
     if (node->links < s->setup->neighbours / 2)

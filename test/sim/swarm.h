@@ -4,7 +4,7 @@
  * they share it evenly); the receiver's downlink takes pieces one after the other at its own rate,
  * cut through; a message takes the latency of the way. A node accepts so many askers at once and
  * refuses the others for 200 ms. Pieces that a node has got are told in the requests and answers
- * that flow anyway; a pair that has been silent for a second asks. Nothing is hashed, nobody lies.
+ * that flow anyway; a pair that has been silent for some time asks. Nothing is hashed, nobody lies.
  * All follows from the seed. */
 #ifndef SWARM_H
 #define SWARM_H
@@ -21,6 +21,7 @@ struct swarm_setup {
     double seed_rate;      /* bytes/s */
     int neighbours;        /* other downloaders that each knows, about; at most 62 */
     int latency_ms;        /* one way */
+    int silent_ms;         /* after which one asks what the other has got */
     int join_ms;           /* downloaders come over this time */
     double seed_sends;     /* the seed is killed after so many times the content; 0: it stays */
     int deaths;            /* per cent of the downloaders that are killed on the way */
