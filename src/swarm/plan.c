@@ -15,6 +15,7 @@ enum {
     SLOW_MS = 2000,       /* and while other sources have more that can be asked */
     PATIENCE_MS = 100,    /* before another's share is asked for, and */
     PATIENCE_PART = 5,    /* this part of the time that our own share took */
+    CROWD = 8,            /* downloaders, with whom a source that has all is asked piece by piece */
     SCARCE = 4,           /* for so many downloaders there is one source that has all, or none */
     LEVEL_ELSEWHERE = 256 /* more than any rank: another downloader has it */
 };
@@ -572,7 +573,9 @@ static bool choose(const struct choice *choice, struct plan_source *source, uint
     }
     piece = pick(choice, source, now_ms);
     if (piece != NO_PIECE) {
-        run_around(choice, piece, run, out);
+        /* Where many wait their turn, what is asked early may be elsewhere when it comes. */
+        bool crowd = choice->shared && choice->plan->rank.count >= CROWD;
+        run_around(choice, piece, crowd ? 1 : run, out);
         return true;
     }
     out->first = pick_duplicate(choice, now_ms);
