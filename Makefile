@@ -198,6 +198,9 @@ $(BENCH_BIN): $(O)/bench/%: $(O)/obj/bench/%.o $(LIB_OBJ) $(DEPS_OBJ) $(O)/links
 	@mkdir -p $(dir $@)
 	$(call say,LD,$@)$(compile) $(HOT) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LLHTTP)
 
+# The swarm's simulator is shared with its unit test.
+$(O)/bench/swarm_sim: $(O)/obj/test/sim/swarm.o
+
 _bench_binaries: $(BENCH_BIN)
 	@:
 

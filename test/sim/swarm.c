@@ -223,8 +223,7 @@ static void ask(struct swarm *s, int number, int source)
         return;
     while (node->plan->sources[source].in_flight <
            plan_window(node->plan, (unsigned)source, s->setup->run)) {
-        int request =
-            plan_ask(node->plan, (unsigned)source, &wish, s->setup->run, s->now / 1000);
+        int request = plan_ask(node->plan, (unsigned)source, &wish, s->setup->run, s->now / 1000);
         if (request < 0)
             return;
         send_request(s, number, source, request);
