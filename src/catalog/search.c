@@ -110,6 +110,14 @@ struct search_path {
     char folded[FOLD_SIZE(P2P_PATH_MAX)];
 };
 
+static void search_path_init(struct search_path *path)
+{
+    path->folder = 0;
+    path->in = (struct str){NULL, 0};
+    path->folder_len = path->len = 0;
+    path->seen = false;
+}
+
 static void search_enter(const struct search *search, struct search_path *path, uint32_t folder)
 {
     struct str needle = pattern_needle(&search->pattern);
@@ -167,6 +175,7 @@ static void search_flush(struct search *search)
     const struct catalog *catalog = search->catalog;
     const struct names *names = &catalog->names;
     struct search_path path;
+    search_path_init(&path);
     for (uint32_t i = 0; i < search->batch_count; i++) {
         const struct names_name *name = names_at(names, search->batch[i]);
         __builtin_prefetch(tables_offer(catalog, name->offers));
@@ -180,7 +189,6 @@ static void search_flush(struct search *search)
             __builtin_prefetch(&tables_content(catalog, offer->content)->offers);
         __builtin_prefetch(names->texts.pages + names_folder_at(names, name->folder)->text);
     }
-    path.folder = 0;
     for (uint32_t i = 0; i < search->batch_count; i++)
         search_look_at(search, &path, search->batch[i]);
     search->batch_count = 0;
@@ -201,7 +209,7 @@ static void search_by_hash(struct search *search)
     struct pattern *pattern = &search->pattern;
     struct names *names = &search->catalog->names;
     struct search_path path;
-    path.folder = 0;
+    search_path_init(&path);
     uint32_t name = names_find(names, (struct str){pattern->whole, pattern->whole_len});
     if (name == 0)
         name = names_find(names, (struct str){pattern->rest, pattern->rest_len});
@@ -461,7 +469,7 @@ static bool search_still_fits(const struct search *search, uint32_t offer)
 {
     const struct tables_offer *at = tables_offer(search->catalog, offer);
     struct search_path path;
-    path.folder = 0;
+    search_path_init(&path);
     if (at->name == 0 || !search_offer_fits(search, at))
         return false;
     if (!search->pattern.by_content)

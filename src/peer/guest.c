@@ -213,7 +213,9 @@ int guest_init(struct guest **out, struct arena *arena, const struct guest_confi
     guest->tick = (struct loop_timer){.on_time = on_tick, .ctx = guest};
     find_name(guest);
     int result = identity_guest(&guest->identity);
-    int listener = result == 0 ? open_listener(&addr) : result;
+    if (result != 0)
+        return result;
+    int listener = open_listener(&addr);
     if (listener < 0)
         return listener;
     result = server_make(guest, arena, listener);

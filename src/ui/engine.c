@@ -3,12 +3,14 @@
 #include "ui/engine.h"
 
 #include "platform/plat.h"
+#include "platform/plat_net.h"
 
 enum {
     ENGINE_FDS = 128,
     ENGINE_TIMERS = 128,
-    ENGINE_SPARE = 64 * 1024,           /* of the memory, for alignment */
-    ENGINE_GUEST_MIN = 10 * 1024 * 1024 /* with less than that it only takes */
+    ENGINE_SPARE = 64 * 1024,            /* of the memory, for alignment */
+    ENGINE_GUEST_MIN = 10 * 1024 * 1024, /* with less than that it only takes, */
+    ENGINE_GUEST_FDS = 128               /* or with fewer descriptors */
 };
 
 static void make_guest(struct engine *engine)
@@ -23,6 +25,7 @@ static void make_guest(struct engine *engine)
                                   .ctx = engine->ctx};
 
     if (arena_left(&session->arena) < ENGINE_GUEST_MIN ||
+        plat_raise_descriptors(0) < ENGINE_GUEST_FDS ||
         guest_init(&engine->guest, &session->arena, &config) != 0) {
         engine->guest = NULL;
     }

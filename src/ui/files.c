@@ -128,6 +128,14 @@ static void on_search_line(void *ctx, const struct record_result *result)
     }
 }
 
+static void on_search_again(void *ctx)
+{
+    struct files *files = ctx;
+
+    merge_clear(files->merge);
+    files->truncated = false;
+}
+
 static void on_search_end(void *ctx, int status, const struct record_end *end)
 {
     struct files *files = ctx;
@@ -263,6 +271,7 @@ int files_search(struct command_line *line)
     }
     files.query.stream = RECORD_SEARCH;
     files.query.on_result = on_search_line;
+    files.query.on_again = on_search_again;
     files.query.on_end = on_search_end;
     return run_files(&files, query_put_search(&files.query, files.prefix, P2P_RESULTS_MAX));
 }

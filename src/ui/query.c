@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { QUERY_TIMEOUT_MS = 10000 };
+enum { QUERY_TIMEOUT_MS = 10000, QUERY_BROKEN_MAX = P2P_INDEXES_MAX };
 
 bool query_is_content(struct str text, struct record_content *out)
 {
@@ -59,6 +59,7 @@ static void on_line(void *ctx, struct str line)
         return;
     }
     if (!query->end.is_end) {
+        query->came++;
         query->on_result(query->ctx, &result);
         return;
     }
@@ -67,6 +68,23 @@ static void on_line(void *ctx, struct str line)
         query->next[0] = 0;
     }
     query->end.next = text_from(query->next);
+}
+
+static int send(struct query *query);
+
+/* An index that is gone in the middle of its answer is no reason to fail while there are others. */
+static bool again(struct query *query)
+{
+    bool forgotten = query->came == 0 || query->on_again != NULL;
+
+    if (!forgotten || query->broken == QUERY_BROKEN_MAX) {
+        return false;
+    }
+    query->broken++;
+    if (query->on_again != NULL) {
+        query->on_again(query->ctx);
+    }
+    return send(query) == 0;
 }
 
 static void on_done(void *ctx, int result)
@@ -81,6 +99,8 @@ static void on_done(void *ctx, int result)
             session_say("the index answered %d", query->http_status);
         }
         status = P2P_EXIT_FAILED;
+    } else if (!query->ended && again(query)) {
+        return;
     } else if (!query->ended) {
         session_say("the index broke off its answer; ask again");
         status = P2P_EXIT_FAILED;
@@ -88,7 +108,7 @@ static void on_done(void *ctx, int result)
     query->on_end(query->ctx, status, &query->end);
 }
 
-void query_ask(struct query *query)
+static int send(struct query *query)
 {
     static const struct client_handlers handlers = {
         .on_head = on_head, .on_line = on_line, .on_done = on_done};
@@ -99,9 +119,16 @@ void query_ask(struct query *query)
                                                   .handlers = &handlers,
                                                   .ctx = query};
     query->http_status = 0;
+    query->came = 0;
     query->ended = query->said = false;
     memset(&query->end, 0, sizeof query->end);
-    int error = directory_send(query->session->directory, &query->call);
+    return directory_send(query->session->directory, &query->call);
+}
+
+void query_ask(struct query *query)
+{
+    query->broken = 0;
+    int error = send(query);
     if (error != 0) {
         on_done(query, error);
     }

@@ -12,6 +12,9 @@ struct query {
     void (*on_result)(void *ctx, const struct record_result *result);
     /* status 0: end is set. Else an exit status, and the cause was said on stderr. */
     void (*on_end)(void *ctx, int status, const struct record_end *end);
+    /* The index went in the middle of its answer: what came of it is to be forgotten, the next
+     * index is asked. NULL: only an answer of which nothing came is asked for again. */
+    void (*on_again)(void *ctx);
     void *ctx;
     /* of the query */
     struct directory_call call;
@@ -19,6 +22,8 @@ struct query {
     char next[256]; /* the end line's cursor */
     struct record_end end;
     int http_status;
+    uint32_t came; /* results of this answer */
+    int broken;    /* answers that broke off */
     bool ended, said;
 };
 

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
 
 import pytest
@@ -361,6 +362,34 @@ def test_the_next_index_is_asked(fleet, net):
         fleet.ok("search", "c.txt", index=f"127.0.0.1:{free_port()},{net.address}").rows()[0][3]
         == "c.txt"
     )
+
+
+@pytest.mark.parametrize("lines", [0, 1, 3])
+def test_an_index_that_goes_in_the_middle_of_its_answer(fleet, net, lines):
+    """What it had said is forgotten; the next one is asked, and each result is there once."""
+    whole = fleet.ok("search", ".txt", index=net).rows()
+    line = (
+        b'{"path":"gone.txt","size":5,"mtime":1,"sha256":null,"mode":"","kind":"owned","node":"%s",'
+        b'"addresses":["127.0.0.1:9"],"index":"%s"}\n' % (b"a" * 32, b"b" * 32)
+    )
+
+    def answer(server):
+        end, _ = server.accept()
+        server.close()
+        with end:
+            end.recv(65536)
+            end.sendall(
+                b"HTTP/1.1 200 OK\r\nP2P-Node: %s\r\nContent-Type: application/x-ndjson\r\n"
+                b"Content-Length: 100000\r\n\r\n" % (b"b" * 32) + line * lines
+            )
+
+    server = socket.create_server(("127.0.0.1", 0))
+    address = f"127.0.0.1:{server.getsockname()[1]}"
+    thread = threading.Thread(target=answer, args=(server,))
+    thread.start()
+    assert fleet.ok("search", ".txt", index=f"{address},{net.address}").rows() == whole
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def test_a_local_node_is_found_without_options(fleet):

@@ -19,11 +19,14 @@ DATA = bytes(range(256)) * 768 + b"the last piece is a short one"  # four pieces
 GARBAGE = os.urandom(len(DATA))
 
 
+OTHER = bytes((i + 1) % 256 for i in range(256))  # no byte stays what it is
+
+
 class WrongBytes(Holder):
     """The true chain, wrong bytes throughout."""
 
     def bytes_of(self, first, length):
-        return GARBAGE[first : first + length]
+        return self.data[first : first + length].translate(OTHER)
 
 
 class OneBit(Holder):
