@@ -128,7 +128,7 @@ static int start_transfer(struct haul *haul, struct wanted *file)
     int error = transfer_start(haul->transfer, want);
     if (error != 0) {
         plat_close(want->folder);
-        file->reason = "larger than the memory has room for; give more with --memory";
+        file->reason = transfer_start_reason(error);
         return error;
     }
     add_holders(haul, file);

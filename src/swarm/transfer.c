@@ -621,6 +621,12 @@ struct held *transfer_held(struct transfer *transfer)
     return &transfer->download.held;
 }
 
+const char *transfer_start_reason(int error)
+{
+    return error == -P2P_EMFILE ? "out of file descriptors; allow more with ulimit -n"
+                                : "larger than the memory has room for; give more with --memory";
+}
+
 void transfer_given(struct transfer *transfer)
 {
     stream_given(&transfer->download);

@@ -96,6 +96,8 @@ struct held *transfer_held(struct transfer *transfer);
 /* Starts a download; none may be under way. 0: done will come; else it could not begin
  * (-P2P_ETOOBIG: more pieces than the memory has room for) and done does not come. */
 int transfer_start(struct transfer *transfer, const struct transfer_want *want);
+/* Why it could not start, for the user. */
+const char *transfer_start_reason(int error);
 /* Adds a holder (a line of sources or of search). Left out when known, blamed, self, or one too
  * many. */
 void transfer_add_holder(struct transfer *transfer, const struct record_result *holder);

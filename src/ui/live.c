@@ -179,7 +179,7 @@ void live_begin(struct live *live, struct wanted *file, const struct wanted_sour
                                  .ctx = live};
     int error = transfer_start(live->transfer, &want);
     if (error != 0) {
-        finish(live, error, "larger than the memory has room for; give more with --memory");
+        finish(live, error, transfer_start_reason(error));
         return;
     }
     add_holders(live, sources);

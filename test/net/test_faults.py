@@ -479,7 +479,7 @@ def answers(node):
         return False
 
 
-@pytest.mark.parametrize("count", [24, 40, 64])
+@pytest.mark.parametrize("count", [20, 32, 64])
 def test_a_get_with_few_descriptors(fleet, index, here, count):
     files = {f"f/{i}.bin": os.urandom(200_000) for i in range(30)}
     for name in ("one", "two", "three"):
