@@ -10,7 +10,8 @@ enum {
     ENGINE_TIMERS = 128,
     ENGINE_SPARE = 64 * 1024,            /* of the memory, for alignment */
     ENGINE_GUEST_MIN = 10 * 1024 * 1024, /* with less than that it only takes, */
-    ENGINE_GUEST_FDS = 128               /* or with fewer descriptors */
+    ENGINE_GUEST_FDS = 128,              /* or with fewer descriptors; */
+    ENGINE_LEAST_FDS = 32                /* with fewer of them it would stand still */
 };
 
 static void make_guest(struct engine *engine)
@@ -25,7 +26,7 @@ static void make_guest(struct engine *engine)
                                   .ctx = engine->ctx};
 
     if (arena_left(&session->arena) < ENGINE_GUEST_MIN ||
-        plat_raise_descriptors(0) < ENGINE_GUEST_FDS ||
+        engine->descriptors < ENGINE_GUEST_FDS ||
         guest_init(&engine->guest, &session->arena, &config) != 0) {
         engine->guest = NULL;
     }
@@ -63,6 +64,10 @@ int engine_open(struct engine *engine, struct session *session)
     int error = 0;
 
     engine->session = session;
+    engine->descriptors = plat_raise_descriptors(ENGINE_GUEST_FDS);
+    if (engine->descriptors < ENGINE_LEAST_FDS) {
+        return -P2P_EMFILE;
+    }
     engine->worker_count = cpus < P2P_WORKERS_MAX ? cpus : P2P_WORKERS_MAX;
     for (int i = 0; i < engine->worker_count && error == 0; i++) {
         error = worker_init(&engine->workers[i], &session->arena, ENGINE_FDS, ENGINE_TIMERS);

@@ -11,7 +11,7 @@
 struct engine {
     struct session *session;
     struct worker workers[P2P_WORKERS_MAX];
-    int worker_count;
+    int worker_count, descriptors;
     struct haul *haul;   /* NULL: not made */
     struct guest *guest; /* NULL: there is none */
     /* What is being fetched, for the guest; see guest.h. */
@@ -20,7 +20,7 @@ struct engine {
 };
 
 /* about and ctx are set. Takes the rest of the session's memory and starts the workers. 0, or an
- * error: there is too little; engine_close in any case. */
+ * error: there is too little, or -P2P_EMFILE; engine_close in any case. */
 int engine_open(struct engine *engine, struct session *session);
 void engine_close(struct engine *engine);
 

@@ -638,8 +638,11 @@ static int run(struct get *get)
         session_say("%s: %s", line->output != NULL ? line->output : ".", plat_reason());
         return P2P_EXIT_FAILED;
     }
-    if (set_up(get) != 0) {
-        session_say("not enough memory; give more with --memory");
+    error = set_up(get);
+    if (error != 0) {
+        session_say(error == -P2P_EMFILE
+                        ? "too few file descriptors for a download; allow more with ulimit -n 64"
+                        : "not enough memory; give more with --memory");
         return P2P_EXIT_FAILED;
     }
     if (get->outcome.on_terminal && !line->quiet) {

@@ -24,9 +24,15 @@ def index(fleet):
 
 
 def offered(index):
-    """{path: content} of all that is offered."""
+    """{path: content} of all that is offered. What goes while the snapshot is written is told in it."""
     lines, _ = index.stream("/v1/snapshot")
-    return {line["path"]: line["sha256"] for line in lines if "path" in line}
+    paths = {}
+    for line in lines:
+        if line.get("op") == "del":
+            paths.pop(line["path"], None)
+        elif "path" in line:
+            paths[line["path"]] = line["sha256"]
+    return paths
 
 
 def truth(share):
