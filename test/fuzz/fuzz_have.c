@@ -16,7 +16,7 @@ struct fuzz {
     size_t size;
     int64_t now_ms;
     struct plan plan;
-    uint8_t memory[PIECES_MAX + (2 + PARTS) * (PIECES_MAX / 8 + 1)];
+    uint8_t memory[8 * PIECES_MAX + (4 + PARTS) * (PIECES_MAX / 8 + 1)];
 };
 
 static uint32_t fuzz_byte(struct fuzz *fuzz)
@@ -164,6 +164,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz.size = size < 1024 ? size : 1024;
     uint32_t pieces = 1 + fuzz_byte(&fuzz) % PIECES_MAX;
     const struct plan_shape shape = {pieces, 65536, PARTS, fuzz_random, &fuzz};
+    if (plan_memory(shape.pieces, shape.parts) > sizeof(fuzz.memory))
+        abort();
     plan_init(&fuzz.plan, &shape, fuzz.memory);
     while (fuzz.size > 0) {
         fuzz_step(&fuzz);
