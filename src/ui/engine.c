@@ -25,8 +25,7 @@ static void make_guest(struct engine *engine)
                                   .about = engine->about,
                                   .ctx = engine->ctx};
 
-    if (arena_left(&session->arena) < ENGINE_GUEST_MIN ||
-        engine->descriptors < ENGINE_GUEST_FDS ||
+    if (arena_left(&session->arena) < ENGINE_GUEST_MIN || engine->descriptors < ENGINE_GUEST_FDS ||
         guest_init(&engine->guest, &session->arena, &config) != 0) {
         engine->guest = NULL;
     }
