@@ -51,3 +51,13 @@ def fleet():
 def module_fleet():
     """For tables of requests that leave nothing behind: one start for a whole file."""
     yield from living_fleet()
+
+
+@pytest.fixture
+def index(fleet):
+    return fleet.index()
+
+
+@pytest.fixture
+def here(fleet):
+    return fleet.folder("here")

@@ -32,6 +32,11 @@ def run_prefix():
     return shlex.split(os.environ.get("P2P_RUN", ""))
 
 
+def left_in(folder):
+    """The files below a folder, hidden ones too."""
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
+
+
 def wait_until(condition, deadline=10.0, what=""):
     """The first true value of condition(). Only for what announces itself by no event."""
     end = time.monotonic() + deadline * SLOW

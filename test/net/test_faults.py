@@ -16,26 +16,12 @@ from pathlib import Path
 import pytest
 
 from chains import sha256
-from fleet import SLOW, free_port, put, wait_until
+from fleet import SLOW, free_port, left_in, put, wait_until
 from holder import Holder
 from rawhttp import Closed, Link, ask
 
 MIB = 1 << 20
 SLOWLY = ["--transfer.upload_limit", "4M/s"]
-
-
-@pytest.fixture
-def index(fleet):
-    return fleet.index()
-
-
-@pytest.fixture
-def here(fleet):
-    return fleet.folder("here")
-
-
-def left_in(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
 
 
 def begin_get(fleet, index, here, *words):

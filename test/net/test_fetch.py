@@ -9,17 +9,12 @@ import signal
 import pytest
 
 from chains import sha256
-from fleet import put, wait_until
+from fleet import left_in, put, wait_until
 from holder import Holder
 from rawhttp import ask
-from test_get_many import left_in, printed, wait_all
+from test_get_many import printed, wait_all
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def index(fleet):
-    return fleet.index()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import unicodedata
 import pytest
 
 from chains import sha256
-from fleet import free_port, put, wait_until
+from fleet import free_port, left_in, put, wait_until
 
 PIECE = 64 * 1024
 SIZES = [
@@ -38,20 +38,6 @@ def content(size):
         if size > 4
         else b"x" * size
     )
-
-
-@pytest.fixture
-def index(fleet):
-    return fleet.index()
-
-
-@pytest.fixture
-def here(fleet):
-    return fleet.folder("here")
-
-
-def left_in(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
 
 
 @pytest.mark.parametrize("by", ["name", "sha256"])

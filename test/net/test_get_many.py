@@ -10,23 +10,9 @@ import signal
 import pytest
 
 from chains import sha256
-from fleet import put, wait_until
+from fleet import left_in, put, wait_until
 from holder import Holder
 from keyboard import Keyboard
-
-
-@pytest.fixture
-def index(fleet):
-    return fleet.index()
-
-
-@pytest.fixture
-def here(fleet):
-    return fleet.folder("here")
-
-
-def left_in(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
 
 
 def wait_all(index, count, deadline=60):

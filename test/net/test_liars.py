@@ -202,16 +202,6 @@ BROKEN = [ClosesEarly, OtherRange, TooMuch, NoHttp, HugeHead, SendsElsewhere, No
 named = {"ids": lambda kind: getattr(kind, "__name__", None)}
 
 
-@pytest.fixture
-def index(fleet):
-    return fleet.index()
-
-
-@pytest.fixture
-def here(fleet):
-    return fleet.folder("here")
-
-
 def visible(folder):
     return [p.name for p in folder.iterdir() if not p.name.startswith(".")]
 

@@ -19,11 +19,6 @@ from test_get_many import left_in, printed, wait_all
 MIB = 1 << 20
 
 
-@pytest.fixture
-def index(fleet):
-    return fleet.index()
-
-
 def files_of_all_kinds(rng):
     """Many small files, one of many pieces, one of a single piece and a half, an empty one."""
     files = {f"f/small/{i:03}.bin": rng.randbytes(rng.randrange(1, 6000)) for i in range(300)}

@@ -15,11 +15,6 @@ from chains import sha256
 from fleet import put, wait_until
 
 
-@pytest.fixture
-def index(fleet):
-    return fleet.index()
-
-
 def paths(index):
     return sorted(f["path"] for f in index.files())
 

@@ -18,11 +18,6 @@ from fleet import put, wait_until
 MANNERS = {"watch": [], "scan": ["--share.watch", "scan", "--share.scan_idle", "500ms"]}
 
 
-@pytest.fixture
-def index(fleet):
-    return fleet.index()
-
-
 def offered(index):
     """{path: content} of all that is offered. What goes while the snapshot is written is told in it."""
     lines, _ = index.stream("/v1/snapshot")
