@@ -217,16 +217,14 @@ static void note(struct download *download, struct fetch *fetch, bool held)
 /* The pieces that the holder told of in the head of its answer. */
 static void learn(struct download *download, const struct fetch *fetch)
 {
-    struct str list = text_from(fetch->job.have), item;
-    uint64_t piece;
+    struct str list = text_from(fetch->job.have);
+    uint32_t piece;
 
     if (download->holders[fetch->holder].state != HOLDER_READY || fetch->request < 0) {
         return;
     }
-    while (text_split(&list, ',', &item)) {
-        if (text_to_u64(text_trim(item), download->pieces - 1, &piece) == 0) {
-            plan_has_piece(&download->plan, (unsigned)fetch->holder, (uint32_t)piece);
-        }
+    while (held_next_news(&list, download->pieces, &piece)) {
+        plan_has_piece(&download->plan, (unsigned)fetch->holder, piece);
     }
 }
 

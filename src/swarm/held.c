@@ -200,3 +200,17 @@ void held_news(struct held *held, uint64_t *told, struct buf *out)
     }
     plat_mutex_unlock(&held->mutex);
 }
+
+bool held_next_news(struct str *list, uint32_t pieces, uint32_t *out_piece)
+{
+    struct str item;
+    uint64_t piece;
+
+    while (text_split(list, ',', &item)) {
+        if (text_to_u64(text_trim(item), UINT32_MAX, &piece) == 0 && piece < pieces) {
+            *out_piece = (uint32_t)piece;
+            return true;
+        }
+    }
+    return false;
+}

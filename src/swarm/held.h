@@ -77,5 +77,8 @@ bool held_copy(struct held *held, const struct held_ask *ask, size_t offset, uin
  * *told on. Appends nothing when there are none. */
 void held_news(struct held *held, uint64_t *told, struct buf *out);
 uint64_t held_logged(struct held *held);
+/* The other side: takes the next number off such a list, as strangers send it. What is no piece of
+ * so many is passed over. False: no more. */
+bool held_next_news(struct str *list, uint32_t pieces, uint32_t *out_piece);
 
 #endif
