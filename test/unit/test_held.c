@@ -119,9 +119,9 @@ static void test_what_ends_a_promise(void **state)
         const char *name;
         enum { ADD, PROVE, SETTLE, DROP, BIND, CLOSE, OPEN } what;
         bool stands;
-    } rows[] = {{"another piece", ADD, true},    {"proof", PROVE, true},
-                {"the name", SETTLE, true},      {"a piece withdrawn", DROP, false},
-                {"another chain", BIND, false},  {"closed", CLOSE, false},
+    } rows[] = {{"another piece", ADD, true},      {"proof", PROVE, true},
+                {"the name", SETTLE, true},        {"a piece withdrawn", DROP, false},
+                {"another chain", BIND, false},    {"closed", CLOSE, false},
                 {"the next download", OPEN, false}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         open_of(size);
@@ -154,7 +154,8 @@ static void test_what_ends_a_promise(void **state)
             open_of(size);
             held_add(&held, 5);
         }
-        if (held_has(&held, &ask) != rows[i].stands || held_has(&held, &nothing) != rows[i].stands ||
+        if (held_has(&held, &ask) != rows[i].stands ||
+            held_has(&held, &nothing) != rows[i].stands ||
             held_copy(&held, &ask, 0, &copy, 1) != rows[i].stands)
             fail_msg("%s", rows[i].name);
     }
@@ -184,10 +185,10 @@ static void test_counts(void **state)
         uint32_t here;
         unsigned percent;
     } rows[] = {
-        {2 * PIECE, 0, 0},           {2 * PIECE, 1, 50},          {2 * PIECE, 2, 100},
-        {PIECE + 1, 1, 50},          {1000 * PIECE, 9, 0},        {1000 * PIECE, 10, 1},
-        {1000 * PIECE, 999, 99},     {1000 * PIECE, 1000, 100},   {2048 * PIECE, 2047, 99},
-        {INT64_C(16) << 30, 1, 0},   {INT64_C(16) << 30, 512, 25},
+        {2 * PIECE, 0, 0},         {2 * PIECE, 1, 50},           {2 * PIECE, 2, 100},
+        {PIECE + 1, 1, 50},        {1000 * PIECE, 9, 0},         {1000 * PIECE, 10, 1},
+        {1000 * PIECE, 999, 99},   {1000 * PIECE, 1000, 100},    {2048 * PIECE, 2047, 99},
+        {INT64_C(16) << 30, 1, 0}, {INT64_C(16) << 30, 512, 25},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         open_of(rows[i].bytes);

@@ -324,19 +324,71 @@ static void long_metalink(void **state)
         node_close(&nodes[i]);
 }
 
+/* Who has a part is named to those that ask for sources; a plain client is sent to whole ones only,
+ * and what a node said last counts. */
 static void partial_holders_are_no_target(void **state)
 {
     struct world *world = *state;
+    static const struct {
+        const char *have, *source;
+        bool whole;
+    } rows[] = {
+        {"", "\"have\":100,", true},
+        {",\"have\":0", "\"have\":0,", false},
+        {",\"have\":1", "\"have\":1,", false},
+        {",\"have\":99", "\"have\":99,", false},
+        {",\"have\":100", "\"have\":100,", true},
+        {",\"have\":50", "\"have\":50,", false},
+        {"", "\"have\":100,", true},
+    };
     node_open(&a, world, 'a', 0);
-    assert_int_equal(
-        node_join(&a, 1, 1,
-                  "{\"path\":\"x.bin\",\"size\":70000,\"mtime\":1,\"mode\":\"\",\"sha256\":\"" SHA_A
-                  "\",\"kind\":\"owned\",\"have\":99}\n"),
-        200);
-    assert_int_equal(world_ask(world, "/download/x.bin", &answer), 503);
-    world_ask(world, "/v1/sources/" SHA_A, &answer);
-    assert_body(&answer, "\"have\":99");
+    assert_int_equal(node_join(&a, 1, 1, OFFER_A("x.bin")), 200);
+    world_until(world, "/v1/nodes", "\"reachable\":true", true);
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char body[512];
+        snprintf(body, sizeof body,
+                 "{\"epoch\":1,\"seq\":%u}\n{\"op\":\"put\",\"path\":\"x.bin\",\"size\":70000,"
+                 "\"mtime\":1,\"mode\":\"\",\"sha256\":\"" SHA_A "\",\"kind\":\"owned\"%s}\n",
+                 i + 2, rows[i].have);
+        assert_int_equal(node_post(&a, "/v1/update", body), 200);
+        assert_int_equal(world_ask(world, "/download/x.bin", &answer), rows[i].whole ? 307 : 503);
+        assert_int_equal(world_ask(world, "/metalink/x.bin", &answer), rows[i].whole ? 200 : 503);
+        world_ask(world, "/v1/sources/" SHA_A, &answer);
+        assert_body(&answer, rows[i].source);
+    }
     node_close(&a);
+}
+
+/* A node that has the content under several names is named once, with the most of them; beside a
+ * whole one a part comes last, and the whole one is where clients are sent. */
+static void parts_and_whole_ones(void **state)
+{
+    struct world *world = *state;
+#define PART(path, have)                                                                           \
+    "{\"path\":\"" path "\",\"size\":70000,\"mtime\":1,\"mode\":\"\",\"sha256\":\"" SHA_A          \
+    "\",\"kind\":\"owned\",\"have\":" #have "}\n"
+    node_open(&a, world, 'a', 0);
+    node_open(&b, world, 'b', 0);
+    assert_int_equal(node_join(&a, 1, 1, PART("x.bin", 20) PART("y.bin", 70) PART("z.bin", 0)),
+                     200);
+    world_until(world, "/v1/sources/" SHA_A, "\"have\":70", true);
+    world_ask(world, "/v1/sources/" SHA_A, &answer);
+    assert_int_equal(count_of(answer.body, "\"node\""), 1);
+    assert_int_equal(node_join(&b, 1, 1, OFFER_A("x.bin")), 200);
+    world_until(world, "/v1/nodes", "\"reachable\":false", false);
+    char port[32];
+    snprintf(port, sizeof port, "127.0.0.1:%u/", (unsigned)b.port);
+    for (int i = 0; i < 20; i++) {
+        world_ask(world, "/v1/sources/" SHA_A, &answer);
+        assert_int_equal(answer_lines(&answer), 3);
+        assert_true(strstr(answer.body, "\"have\":100") < strstr(answer.body, "\"have\":70"));
+        assert_int_equal(world_ask(world, "/download/x.bin", &answer), 307);
+        assert_non_null(strstr(answer.head, port));
+        assert_int_equal(world_ask(world, "/metalink/x.bin", &answer), 200);
+        assert_int_equal(count_of(answer.body, "<url "), 1);
+    }
+    node_close(&a);
+    node_close(&b);
 }
 
 static void statistics(void **state)
@@ -372,7 +424,8 @@ int main(void)
         ROW(parameters),   ROW(text_length),      ROW(search_lines),
         ROW(many_holders), ROW(askers_that_go),   ROW(pages_of_a_list),
         ROW(redirects),    ROW(redirect_chooses), ROW(partial_holders_are_no_target),
-        ROW(metalinks),    ROW(long_metalink),    ROW(statistics),
+        ROW(metalinks),    ROW(long_metalink),    ROW(parts_and_whole_ones),
+        ROW(statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -283,12 +283,9 @@ static void test_no_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_when_it_opens),
-        test(test_not_while_it_is_written_to),
-        test(test_taken_back),
-        test(test_another_chain),
-        test(test_many_pieces),
-        test(test_settled_and_stopped),
+        test(test_when_it_opens),  test(test_not_while_it_is_written_to),
+        test(test_taken_back),     test(test_another_chain),
+        test(test_many_pieces),    test(test_settled_and_stopped),
         test(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
