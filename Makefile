@@ -320,10 +320,14 @@ _lint_format:
 	@bad=0; for f in $(FORMAT_SRC); do clang-format $$f | cmp -s - $$f || \
 	    { bad=1; echo "clang-format: $$f differs; make format puts it right"; }; done; [ $$bad = 0 ] && echo "clang-format: $(words $(FORMAT_SRC)) files clean"
 
+_lint_docs:
+	@$(PYTHON) toolchains/man.py $(NATIVE) | cmp - docs/p2p.1 || { echo "docs/p2p.1 is not what the program and config.ini say; make docs"; exit 1; }
+	@echo "docs/p2p.1: what the program says"
+
 _lint_self:
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider test/lint
 
-_lint: _lint_self _lint_figures _lint_format _lint_shell _lint_floors _lint_cppcheck _lint_tidy
+_lint: _lint_self _lint_docs _lint_figures _lint_format _lint_shell _lint_floors _lint_cppcheck _lint_tidy
 	@echo "lint: passed"
 
 # --- network tests ---------------------------------------------------------------------------------------------------
@@ -415,8 +419,11 @@ fuzz:
 	+@$(MAKE) FLAVOUR=fuzz _fuzz_run
 under_fuzz = $(call under,fuzz)
 
-lint:
+lint: all
 	$(call under,lint) -k _lint
+
+docs: all
+	$(PYTHON) toolchains/man.py $(NATIVE) >$(BUILD)/p2p.1 && cp $(BUILD)/p2p.1 docs/p2p.1
 
 # The same bytes from another folder, and its libraries from files instead of apt.
 reproducible: all
@@ -501,10 +508,11 @@ help:
 #: make test-long       the long tests too, and ten minutes of each fuzz target
 #: make debug|asan|tsan|wrapped   build/debug/p2p and so on, with symbols, against the machine's C library
 #: make cover           lines reached by the tests; make bench  the figures of README
-#: make format          clang-format on everything; make setup  installs what the tests need
+#: make format          clang-format on everything; make docs  the man page, from the help and config.ini;
+#:                      make setup  installs what the tests need
 #: make install DESTDIR= PREFIX=/usr/local; make dist; make clean; make deps (DEPS=strict, DEPS_DIR=FOLDER)
 
 .PHONY: all deps setup unit unit-tsan unit-clang asan tsan debug wrapped clang-warnings posix net browser net-posix net-asan net-tsan \
-    net-long cross qemu fuzz lint reproducible size test test-long flaky cover bench format run install dist clean help \
+    net-long cross qemu fuzz lint docs reproducible size test test-long flaky cover bench format run install dist clean help \
     _all _objects _bench_binaries _lib_objects _deps _archive _unit_binaries _unit_run _fuzz_binaries _fuzz_run _lint _lint_tidy \
-    _lint_cppcheck _lint_floors _lint_figures _lint_shell _lint_format _lint_self
+    _lint_cppcheck _lint_floors _lint_figures _lint_shell _lint_format _lint_docs _lint_self

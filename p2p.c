@@ -19,41 +19,42 @@ static int version_run(struct command_line *line);
 
 static const struct command commands[] = {
     {"index", start_index, "", 0, 0, "run an index: it knows who has which file",
-     "Runs an index until Ctrl-C or SIGTERM. An index stores no file: peers tell it what they\n"
+     "Runs an index until Ctrl-C or SIGTERM. An index stores no file: peers tell it what they "
      "offer, and everybody asks it. It listens on port 7750 and shows a search page there.\n",
      "p2p index -l 7750"},
     {"peer", start_peer, "[DIR]", 0, 1, "share DIR (default ./share) with the network",
-     "Offers all files below DIR, but hidden files and links, until Ctrl-C or SIGTERM. Changes\n"
-     "in DIR are noticed. The peer joins the index that -i names, else one on this machine, and\n"
-     "waits for it when it is not there yet.\n",
+     "Offers all files below DIR, but hidden files and links, until Ctrl-C or SIGTERM. Changes "
+     "in DIR are noticed. The peer joins the index that -i names, else one on this machine, and "
+     "waits for it when it is not there yet. It listens on port 7751, else on the one it had "
+     "last, else on any free one.\n",
      "p2p peer ./share -i 10.0.0.5"},
     {"both", start_both, "[DIR]", 0, 1, "an index and a peer in one process",
      "Runs an index that offers the files of DIR (default ./share) itself, on port 7750.\n",
      "p2p both ./share"},
     {"list", files_list, "[PREFIX]", 0, 1, "files in the network, one line per content",
-     "Lists all files, or those whose path begins with PREFIX. In a pipe the columns are\n"
+     "Lists all files, or those whose path begins with PREFIX. In a pipe the columns are "
      "SHA-256 (- while it is not known), size, holders and name, with a TAB between them.\n",
      "p2p list music/"},
     {"search", files_search, "TEXT", 1, 1, "files whose path contains TEXT, or matches a glob",
-     "TEXT is a part of the path in any case, or a glob when it has * ? or [ in it. Words of the\n"
-     "form size>1M size<2G ext:iso node:NAME kind:owned kind:copy narrow the search. The columns\n"
+     "TEXT is a part of the path in any case, or a glob when it has * ? or [ in it. Words of the "
+     "form size>1M size<2G ext:iso node:NAME kind:owned kind:copy narrow the search. The columns "
      "are those of list.\n",
      "p2p search '*.iso size>100M'"},
     {"get", get_run, "WHAT...", 1, -1, "download a file by name or SHA-256, verified",
-     "WHAT is a SHA-256, else a name as list shows it, else NAME@NODE (NODE is a name, or 8 or\n"
-     "more digits of an id), else a glob, or a folder ending in /. Of a name only the last part\n"
-     "is kept, of a folder all from its own name on. Bytes come from several holders, all are\n"
-     "checked, and a file appears under its name when it is whole and right. What is there\n"
-     "already is not fetched again, and a get that was interrupted goes on where it was. Another\n"
-     "file is replaced only with --force. In a pipe a line is SHA-256, two blanks, path: what\n"
+     "WHAT is a SHA-256, else a name as list shows it, else NAME@NODE (NODE is a name, or 8 or "
+     "more digits of an id), else a glob, or a folder ending in /. Of a name only the last part "
+     "is kept, of a folder all from its own name on. Bytes come from several holders, all are "
+     "checked, and a file appears under its name when it is whole and right. What is there "
+     "already is not fetched again, and a get that was interrupted goes on where it was. Another "
+     "file is replaced only with --force. In a pipe a line is SHA-256, two blanks, path: what "
      "sha256sum -c reads.\n\n"
-     "-o names a folder when it is one or ends in /, else a file. -o - writes one file to stdout\n"
-     "when all of it is right. With --stream its bytes come in order as soon as they can, on\n"
+     "-o names a folder when it is one or ends in /, else a file. -o - writes one file to stdout "
+     "when all of it is right. With --stream its bytes come in order as soon as they can, on "
      "little space: they are right only if the exit status is 0.\n\n"
-     "Where a peer runs for this folder, a get without -o is its work: the file lands in its save\n"
+     "Where a peer runs for this folder, a get without -o is its work: the file lands in its save "
      "folder and is offered on; what is in the share already stays where it is.\n\n"
      "While it runs, a get serves to others what it has of the file; with --linger for longer.\n\n"
-     "Failures are named, the rest goes on, and the exit status is that of the worst: 130\n"
+     "Failures are named, the rest goes on, and the exit status is that of the worst: 130 "
      "interrupted (143 by SIGTERM), 2, 3 no index, 5 wrong bytes only, 4 not found, 1 failed.\n",
      "p2p get music/song.ogg photos/ '*.pdf' -o ~/inbox/"},
     {"who", files_who, "WHAT", 1, 1, "who holds a file, and how much of it",
@@ -66,19 +67,18 @@ static const struct command commands[] = {
      "Names the copies of other nodes' files that this machine's node holds, or that of NAME.\n",
      "p2p refresh"},
     {"shell", shell_run, "", 0, 0, "a prompt for these commands, and wait and exit",
-     "Reads commands, one a line, with quotes as in a shell: with line editing on a terminal, as\n"
+     "Reads commands, one a line, with quotes as in a shell: with line editing on a terminal, as "
      "plain lines from a pipe or a file. A wrong line says what is wrong, and the next one is "
-     "read.\n"
-     "The exit status is that of the last command.\n",
+     "read. The exit status is that of the last command.\n",
      "printf 'wait\\nlist\\n' | p2p shell"},
     {"doctor", doctor_run, "", 0, 0, "what is wrong here, and what to do about it",
-     "Checks node, network both ways, clock, folders, limits and speed, one line each: ok, info,\n"
-     "warn or FAIL, what was found and its cure. Writes 4 MiB for a moment to see how fast a disk\n"
+     "Checks node, network both ways, clock, folders, limits and speed, one line each: ok, info, "
+     "warn or FAIL, what was found and its cure. Writes 4 MiB for a moment to see how fast a disk "
      "is. Exit status 1 when something is wrong.\n",
      "p2p doctor -i 10.0.0.5"},
     {"help", help_run, "[COMMAND]", 0, 1, "this help, or that of a command",
      "Prints what the program, or one of its commands, can do.\n", "p2p help get"},
-    {"version", version_run, "", 0, 0, "the version", "Prints the version.\n", NULL},
+    {"version", version_run, "", 0, 0, "the version", "Prints the version.\n", "p2p version"},
     {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
 };
 

@@ -5,6 +5,7 @@
 #include "ui/options.h"
 
 #include "base/text.h"
+#include "platform/plat.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,10 +39,10 @@ static const struct option options[] = {
     {'s', "state", OPTION_SETTING, "DIR", "node.state", "the state folder"},
     {'m', "memory", OPTION_SETTING, "SIZE", "node.memory", "the memory that the program may use"},
     {'o', "output", OPTION_OUTPUT, "PATH", NULL, "where get writes: a file, or a folder"},
-    {0, "force", OPTION_FORCE, NULL, NULL, "get may replace a file"},
-    {0, "stream", OPTION_STREAM, NULL, NULL, "get writes to stdout as bytes come; see help get"},
+    {0, "force", OPTION_FORCE, NULL, NULL, "let get replace a file"},
+    {0, "stream", OPTION_STREAM, NULL, NULL, "let get write to stdout as bytes come"},
     {0, "linger", OPTION_SETTING, "TIME", "transfer.linger",
-     "get serves what it fetched for so long, or forever"},
+     "let get serve on for so long, or forever"},
     {0, "json", OPTION_JSON, NULL, NULL, "print JSON, one value a line"},
     {'q', "quiet", OPTION_QUIET, NULL, NULL, "print results and errors only"},
     {'v', "verbose", OPTION_VERBOSE, NULL, NULL, "tell more"},
@@ -346,28 +347,64 @@ int options_parse(struct command_line *line, char *err, size_t err_size)
     return error;
 }
 
+/* A row of the help: left, then text from column at on, where its further lines begin, too. On a
+ * narrow terminal left has a line of its own. */
+static void put_row(const char *left, int at, const char *text)
+{
+    int width = plat_terminal_width(1);
+    int columns = width < 100 ? width : 100;
+    int column = printf("%s", left);
+
+    at = at > columns / 2 ? 8 : at;
+    if (column > at) {
+        printf("\n");
+        column = 0;
+    }
+    while (*text != 0) {
+        int length = (int)strcspn(text, " \n");
+        bool ended = text[length] == '\n';
+        if (column > at && column + 1 + length >= columns) {
+            printf("\n");
+            column = 0;
+        }
+        if (length > 0) {
+            column += printf("%*s%.*s", column < at ? at - column : column > at, "", length, text);
+        }
+        if (ended) {
+            printf("\n");
+            column = 0;
+        }
+        text += length + (text[length] != 0);
+    }
+    if (column > 0) {
+        printf("\n");
+    }
+}
+
 static void help_all(const struct command *commands)
 {
-    printf("p2p " P2P_VERSION ": finds files across a fleet of small machines and moves them\n\n"
-           "usage: p2p COMMAND [OPTION...] [WORD...]\n\n");
+    char left[64];
+
+    put_row("", 0,
+            "p2p " P2P_VERSION ": finds files across a fleet of small machines and moves them\n\n"
+            "usage: p2p COMMAND [OPTION...] [WORD...]\n\n");
     for (const struct command *c = commands; c->name != NULL; c++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s %s", c->name, c->operands);
-        printf("  %-22s%s\n", left, c->summary);
+        snprintf(left, sizeof left, "  %s %s", c->name, c->operands);
+        put_row(left, 24, c->summary);
     }
     printf("\noptions:\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option *o = &options[i];
-        char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->value != NULL ? " " : "",
+        snprintf(left, sizeof left, "  %c%c%c --%s %s", o->letter != 0 ? '-' : ' ',
+                 o->letter != 0 ? o->letter : ' ', o->letter != 0 ? ',' : ' ', o->name,
                  o->value != NULL ? o->value : "");
-        printf("  %c%c%c %-25s %s\n", o->letter != 0 ? '-' : ' ', o->letter != 0 ? o->letter : ' ',
-               o->letter != 0 ? ',' : ' ', left, o->help);
+        put_row(left, 32, o->help);
     }
-    printf("      %-25s any setting of config.ini\n\n", "--SECTION.KEY VALUE");
-    printf("exit status: 0 done, 1 failed, 2 wrong usage, 3 no index answered, 4 nothing found,\n"
-           "5 bytes failed verification from every holder, 130 interrupted by\n"
-           "Ctrl-C, 143 by SIGTERM, 129 by SIGHUP\n");
+    put_row("      --SECTION.KEY VALUE", 32, "any setting of config.ini");
+    put_row("", 0,
+            "\nexit status: 0 done, 1 failed, 2 wrong usage, 3 no index answered, 4 nothing found, "
+            "5 bytes failed verification from every holder, 130 interrupted by Ctrl-C, 143 ended "
+            "by SIGTERM, 129 ended by SIGHUP");
 }
 
 void options_help(const struct command *commands, const struct command *command)
@@ -376,10 +413,8 @@ void options_help(const struct command *commands, const struct command *command)
         help_all(commands);
         return;
     }
-    printf("usage: p2p %s%s%s [OPTION...]\n\n%s", command->name,
-           command->operands[0] != 0 ? " " : "", command->operands, command->text);
-    if (command->example != NULL) {
-        printf("\nexample: %s\n", command->example);
-    }
-    printf("\noptions: see p2p help\n");
+    printf("usage: p2p %s%s%s [OPTION...]\n\n", command->name, command->operands[0] != 0 ? " " : "",
+           command->operands);
+    put_row("", 0, command->text);
+    printf("\nexample: %s\n\noptions: see p2p help\n", command->example);
 }

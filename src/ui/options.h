@@ -19,8 +19,8 @@ struct command {
     const char *operands;                  /* as shown: "TEXT", "[DIR]", "" */
     int min, max;                          /* how many; max -1: any number */
     const char *summary;                   /* half a line */
-    const char *text;                      /* what a user has to know, lines ended by newline */
-    const char *example;
+    const char *text;                      /* what a user has to know; a newline ends a paragraph */
+    const char *example;                   /* a line that works */
 };
 
 struct command_line {
