@@ -113,16 +113,24 @@ struct member *member_of_hold(struct deadline *deadline)
 
 /* ---- the lease ---- */
 
+/* Nobody could be heard while this index stood still. */
+static int64_t member_since(struct index_role *role, int64_t at_ms)
+{
+    int64_t awake_ms = loop_awake_ms(role->config.loop);
+    return at_ms > awake_ms ? at_ms : awake_ms;
+}
+
 static struct lease_facts member_facts(struct index_role *role, struct catalog_node *node)
 {
     const struct member *member = member_of(role, node);
+    int64_t dropped_ms = member->dropped_ms;
     return (struct lease_facts){
         .state = node->state,
         .attached = member->links > 0,
         .answered = member->answered,
         .busy = node->open || node->busy,
-        .heard_ms = role_heard_ms(role, node),
-        .dropped_ms = member->dropped_ms,
+        .heard_ms = member_since(role, role_heard_ms(role, node)),
+        .dropped_ms = dropped_ms > 0 ? member_since(role, dropped_ms) : 0,
         .left_ms = node->left_ms,
     };
 }

@@ -11,12 +11,15 @@
 
 /* Events served between two looks at timers and tasks. */
 enum { LOOP_BATCH = 64 };
+/* A turn that begins so much later than the first timer wanted it did not come by work: the machine
+ * was suspended, or the process stopped. */
+enum { LOOP_STILL_MS = 1000 };
 
 struct loop {
     struct plat_poller *poller;
     struct plat_event batch[LOOP_BATCH];
     int batch_next, batch_end; /* those not served yet */
-    int64_t now_ms;
+    int64_t now_ms, awake_ms;
     struct loop_timer **heap; /* from 1; the earliest first */
     uint32_t timers, timers_max;
     struct loop_task *task, *running; /* whose turn is next; whose step is under way */
@@ -102,6 +105,11 @@ void loop_close(struct loop *loop)
 int64_t loop_now_ms(const struct loop *loop)
 {
     return loop->now_ms;
+}
+
+int64_t loop_awake_ms(const struct loop *loop)
+{
+    return loop->awake_ms;
 }
 
 int loop_add_fd(struct loop *loop, struct loop_fd *fd)
@@ -296,13 +304,24 @@ static void events_serve(struct loop *loop)
     }
 }
 
+static void clock_look(struct loop *loop)
+{
+    int64_t due_ms = loop->now_ms;
+
+    if (loop->timers > 0 && loop->heap[1]->at_ms > due_ms)
+        due_ms = loop->heap[1]->at_ms;
+    loop->now_ms = plat_now_ms();
+    if (loop->timers > 0 && loop->now_ms - due_ms > LOOP_STILL_MS)
+        loop->awake_ms = loop->now_ms;
+}
+
 void loop_turn(struct loop *loop, int timeout_ms)
 {
     int wait_ms = turn_wait_ms(loop, timeout_ms);
     int count = plat_poller_wait(loop->poller, loop->batch, LOOP_BATCH, wait_ms);
     loop->batch_next = 0;
     loop->batch_end = count < 0 ? 0 : count;
-    loop->now_ms = plat_now_ms();
+    clock_look(loop);
     events_serve(loop);
     timers_fire(loop);
     deferred_run(loop);

@@ -46,6 +46,9 @@ void loop_close(struct loop *loop);
 
 /* The clock as of this turn. */
 int64_t loop_now_ms(const struct loop *loop);
+/* When the loop last stood still for longer than its timers allow (a suspended machine, a stopped
+ * process) and went on; 0: never. What it did not hear before then proves nothing about others. */
+int64_t loop_awake_ms(const struct loop *loop);
 
 /* fd->fd, events, on_event and ctx are set by the caller. 0 or -P2P_EFULL (fd->fd stays). */
 int loop_add_fd(struct loop *loop, struct loop_fd *fd);

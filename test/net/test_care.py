@@ -109,41 +109,50 @@ def figures(node):
     stat = Path(f"/proc/{node.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
     return {
         "write_bytes": int(re.search(r"^write_bytes: (\d+)", io, re.M).group(1)),
-        "syscw": int(re.search(r"^syscw: (\d+)", io, re.M).group(1)),
+        "wchar": int(re.search(r"^wchar: (\d+)", io, re.M).group(1)),
         "state": node.stats()["state_bytes_written"],
         "ticks": int(stat[11]) + int(stat[12]),
     }
 
 
-def idle_for(fleet, seconds, *settings):
-    """An index and a peer that know each other, left alone: heartbeats go on, and that is all."""
-    index = fleet.index("--index.snapshot", "1s", *settings)
-    peer = fleet.peer(index, {f"f{i}.txt": b"%d" % i for i in range(30)})
+def idle_for(fleet, seconds, speed=1):
+    """An index and a peer that know each other, left alone: heartbeats go on, and that is all. speed: time goes so
+    many times as fast for them."""
+    pages = [Page(fleet, f"page{i}", speed=speed) for i in range(2)] if speed > 1 else None
+    how = [page.how for page in pages] if pages else [{}, {}]
+    index = fleet.index("--index.snapshot", "1s", **how[0])
+    peer = fleet.peer(index, {f"f{i}.txt": b"%d" % i for i in range(30)}, **how[1])
+    nodes = (index, peer)
     wait_until(lambda: not peer.stats()["busy"] and not peer.stats()["telling"], what="all is told")
     wait_until(lambda: (index.state / "snapshot").exists(), what="the snapshot is written")
     settled = [None]
 
     def quiet():
-        now = [figures(node)["state"] for node in (index, peer)]
+        now = [figures(node)["state"] for node in nodes]
         before, settled[0] = settled[0], now
         return before == now
 
     wait_until(quiet, what="nothing is written any more")
-    files = [sorted((p, p.stat().st_mtime_ns) for p in n.state.rglob("*")) for n in (index, peer)]
-    before = [figures(node) for node in (index, peer)]
+    files = [sorted((p, p.stat().st_mtime_ns) for p in n.state.rglob("*")) for n in nodes]
     alives = index.stats()["alives"]
-    begun = time.monotonic()
-    wait_until(lambda: time.monotonic() - begun > seconds, seconds + 5, "idle time")
-    after = [figures(node) for node in (index, peer)]
-    assert index.stats()["alives"] > alives, "heartbeats came meanwhile"
-    for old, new in zip(before, after):
+    begun, before = time.monotonic(), [figures(node) for node in nodes]
+    logged = [len(node.out.items) for node in nodes]
+    wait_until(lambda: time.monotonic() - begun > seconds / speed, seconds + 5, "idle time")
+    after = [figures(node) for node in nodes]
+    assert index.stats()["alives"] - alives >= seconds // 10, "heartbeats came meanwhile"
+    for old, new, node, lines in zip(before, after, nodes, logged):
         assert new["write_bytes"] == old["write_bytes"] and new["state"] == old["state"]
-        assert new["ticks"] - old["ticks"] <= 1 + seconds // 20, "CPU ticks of 10 ms"
-    assert files == [sorted((p, p.stat().st_mtime_ns) for p in n.state.rglob("*")) for n in (index, peer)]
+        told = node.out.items[lines:]
+        # every 10 s a worker looks whether the share's folder is still there: a byte to it, and one back
+        assert new["wchar"] - old["wchar"] <= 2 * (seconds // 10 + 1), f"written: {old} {new}"
+        assert not told, told
+        assert new["ticks"] - old["ticks"] <= 1, "CPU ticks of 10 ms"
+    assert files == [sorted((p, p.stat().st_mtime_ns) for p in n.state.rglob("*")) for n in nodes]
 
 
 def test_idle_writes_nothing_and_uses_no_cpu(fleet):
-    idle_for(fleet, 10, "--index.lease", "6s")
+    """A minute, in which time goes as fast as the heartbeats of a lease of 30 s allow in a test."""
+    idle_for(fleet, 60, speed=12)
 
 
 @pytest.mark.long

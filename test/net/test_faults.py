@@ -24,9 +24,9 @@ MIB = 1 << 20
 SLOWLY = ["--transfer.upload_limit", "4M/s"]
 
 
-def begin_get(fleet, index, here, *words):
+def begin_get(fleet, index, here, *words, **how):
     """A get of which some bytes have come."""
-    process = fleet.spawn("get", *words, index=index, cwd=here)
+    process = fleet.spawn("get", *words, index=index, cwd=here, **how)
     wait_until(lambda: any(p.stat().st_size > 0 for p in here.rglob(".p2p-*.part")), what="bytes")
     return process
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The program with allocations that are counted and a wall clock that tests move (test/wrap): a
-page in a file that the test and the running program share."""
+"""The program with allocations that are counted and with clocks that tests move (test/wrap): a page
+in a file that the test and the running program share."""
 
 import mmap
 import os
@@ -14,12 +14,14 @@ from fleet import ROOT
 
 BINARY = Path(os.environ.get("P2P_BUILD", ROOT / "build")) / "wrapped/p2p"
 CALLERS = 16
+SLEPT_AT = 16 + 8 * CALLERS
+SPEED_AT = SLEPT_AT + 8
 
 
 class Page:
     """how: what a role or a command is started with, so that it has this page."""
 
-    def __init__(self, fleet, name="page", ahead_s=0):
+    def __init__(self, fleet, name="page", ahead_s=0, speed=1):
         if not BINARY.exists() or os.environ.get("P2P_SLOW") or "posix" in os.environ.get("P2P", ""):
             pytest.skip("only with what make wrapped builds")
         self.path = fleet.root / name
@@ -28,13 +30,21 @@ class Page:
             self.bytes = mmap.mmap(file.fileno(), 4096)
         self.how = {"binary": BINARY, "env": {"P2P_WRAP": str(self.path)}}
         self.move_clock(ahead_s)
+        self.put(SPEED_AT, speed)
         fleet.own(self)
 
     def allocations(self):
         return struct.unpack_from("<Q", self.bytes)[0]
 
+    def put(self, at, number):
+        struct.pack_into("<q", self.bytes, at, number)
+
     def move_clock(self, ahead_s):
-        struct.pack_into("<q", self.bytes, 8, ahead_s)
+        self.put(8, ahead_s)
+
+    def suspended_for(self, seconds):
+        """The machine's clocks are those of one that was suspended for so long in all."""
+        self.put(SLEPT_AT, seconds)
 
     def callers(self):
         """Where the last allocations came from, for people."""

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Linked into the flavour "wrapped" only, which is the release but for this: each call of malloc
- * and its relatives is counted, libc's own calls too, and the wall clock can be moved. Both by a
- * page that the file named by P2P_WRAP holds, so that a test reads and writes it while the program
- * runs. Without P2P_WRAP it changes nothing. Any thread. */
+ * and its relatives is counted, libc's own calls too, the wall clock can be moved, the clock of
+ * deadlines can jump as it does when a machine was suspended, and time can go faster. All by a page
+ * that the file named by P2P_WRAP holds, so that a test reads and writes it while the program runs.
+ * Without P2P_WRAP it changes nothing. Any thread. */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +19,8 @@ struct wrap_page {
     _Atomic uint64_t allocations;
     _Atomic int64_t ahead_s;               /* of the wall clock, set by the test */
     _Atomic uint64_t caller[WRAP_CALLERS]; /* of the last ones, from wrap_base on */
+    _Atomic int64_t slept_s;               /* for so long the machine was suspended in all */
+    _Atomic int64_t speed;                 /* time goes so many times as fast; 0: as it does */
 };
 
 static struct wrap_page none, *page = &none;
@@ -26,11 +30,15 @@ void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
 void *__real___libc_malloc(size_t size);
 time_t __real_time(time_t *out);
+int __real_clock_gettime(clockid_t clock, struct timespec *out);
+int __real_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout_ms);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void *__wrap___libc_malloc(size_t size);
 time_t __wrap_time(time_t *out);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout_ms);
 extern const char __executable_start[];
 
 __attribute__((constructor)) static void wrap_open(void)
@@ -87,4 +95,32 @@ time_t __wrap_time(time_t *out)
         *out = now;
     }
     return now;
+}
+
+static int64_t speed(void)
+{
+    int64_t wanted = atomic_load(&page->speed);
+
+    return wanted > 1 ? wanted : 1;
+}
+
+/* Only the clock of deadlines: CLOCK_MONOTONIC stands still while a machine is suspended. */
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+{
+    int result = __real_clock_gettime(clock, out);
+
+    if (result == 0 && clock == CLOCK_BOOTTIME) {
+        int64_t fast_ns = out->tv_nsec * speed();
+        out->tv_sec =
+            (time_t)(out->tv_sec * speed() + fast_ns / 1000000000 + atomic_load(&page->slept_s));
+        out->tv_nsec = (long)(fast_ns % 1000000000);
+    }
+    return result;
+}
+
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout_ms)
+{
+    int wait_ms = timeout_ms > 0 ? (int)((timeout_ms + speed() - 1) / speed()) : timeout_ms;
+
+    return __real_epoll_wait(epoll, events, max, wait_ms);
 }
