@@ -69,7 +69,7 @@ void contact_fail(struct download *download, int number)
 
     holder->fails++;
     holder->addr_now = (holder->addr_now + 1) % holder->addr_count;
-    holder->retry_ms = loop_now_ms(download->config.loop) + (DOWNLOAD_RETRY_MS << holder->fails);
+    download_rest(download, number, DOWNLOAD_RETRY_MS << holder->fails);
     if (holder->fails < DOWNLOAD_FAILS_MAX) {
         if (holder->state == HOLDER_ASKED) {
             holder->state = HOLDER_NEW;
@@ -141,7 +141,7 @@ static void finish(struct contact *contact, int result)
         download->fatal = result;
     } else if (result == -P2P_EBUSY || result == -P2P_EFULL) {
         download->holders[number].state = HOLDER_NEW;
-        download->holders[number].retry_ms = loop_now_ms(download->config.loop) + DOWNLOAD_RETRY_MS;
+        download_rest(download, number, DOWNLOAD_RETRY_MS);
     } else if (result == -P2P_EVERIFY) {
         download->holders[number].state = HOLDER_OUT;
     } else if (result != 0) {

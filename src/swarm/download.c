@@ -19,6 +19,12 @@ uint32_t download_piece_length(const struct download *download, uint32_t piece)
     return digest_piece_length(download->want.size, piece);
 }
 
+void download_rest(struct download *download, int holder, int64_t rest_ms)
+{
+    rest_ms += hash_random_below(&download->random, (uint32_t)rest_ms / 2 + 1);
+    download->holders[holder].retry_ms = loop_now_ms(download->config.loop) + rest_ms;
+}
+
 void download_leave(struct download *download, int holder)
 {
     struct proof_news news;

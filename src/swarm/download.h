@@ -107,6 +107,9 @@ int64_t download_piece_offset(const struct download *download, uint32_t piece);
 uint32_t download_piece_length(const struct download *download, uint32_t piece);
 /* Where the piece lies in the file: in a stream its places are used over and over. */
 int64_t download_piece_place(const struct download *download, uint32_t piece);
+/* A holder is left alone for so long and up to half as long again, so that many who were refused at
+ * the same time do not come back at the same time. */
+void download_rest(struct download *download, int holder, int64_t rest_ms);
 /* A holder leaves plan and proof, for a while or for good; what its lanes still bring counts for
  * nobody's request. */
 void download_leave(struct download *download, int holder);

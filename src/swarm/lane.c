@@ -382,7 +382,8 @@ static void on_body(void *ctx, struct str bytes)
     }
 }
 
-/* How long a busy holder asks us to wait: retry_ms of its answer. */
+/* How long a busy holder asks us to wait: retry_ms of its answer, and up to half as long again, by
+ * the moment of the answer, since all that it refused would come back at the same time. */
 static int retry_ms(struct lane_crew *crew, const struct lane_job *job)
 {
     struct str body = {crew->scratch, job->received};
@@ -391,9 +392,9 @@ static int retry_ms(struct lane_crew *crew, const struct lane_job *job)
 
     if (value == NULL ||
         json_get_int(&crew->json, value, "retry_ms", (struct json_range){1, 60000}, &ms) != 0) {
-        return LANE_RETRY_MS;
+        ms = LANE_RETRY_MS;
     }
-    return (int)ms;
+    return (int)(ms + plat_now_us() % (ms / 2 + 1));
 }
 
 static void refused(struct lane *lane, struct lane_job *job)
