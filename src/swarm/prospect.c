@@ -32,7 +32,33 @@ int prospect_count(const struct download *download, enum holder_state state)
     return count;
 }
 
-/* Those who had it have changed or removed it, and the index knows nobody else. */
+static bool waits_like_us(const struct holder *holder)
+{
+    return holder->state == HOLDER_READY && holder->partial;
+}
+
+/* It sent wrong bytes, or a false chain. */
+static bool is_refuted(const struct holder *holder)
+{
+    return holder->state == HOLDER_OUT && holder->fails < DOWNLOAD_FAILS_MAX;
+}
+
+bool prospect_is_over(const struct download *download)
+{
+    bool over = false;
+
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        const struct holder *holder = &download->holders[i];
+        bool useless = is_refuted(holder) || sources_withdrawn(download, i);
+        if (holder->state != HOLDER_NONE && !waits_like_us(holder) && !useless &&
+            holder->round >= download->sources.told) {
+            return false;
+        }
+        over |= useless;
+    }
+    return over;
+}
+
 bool prospect_is_changed(const struct download *download)
 {
     bool changed = false;
@@ -40,7 +66,8 @@ bool prospect_is_changed(const struct download *download)
     for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
         const struct holder *holder = &download->holders[i];
         bool withdrawn = sources_withdrawn(download, i);
-        if (holder->state != HOLDER_NONE && !withdrawn && holder->round >= download->sources.told) {
+        if (holder->state != HOLDER_NONE && !withdrawn && !waits_like_us(holder) &&
+            holder->round >= download->sources.told) {
             return false;
         }
         changed |= withdrawn && holder->whole;

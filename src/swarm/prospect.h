@@ -9,7 +9,11 @@
  * who has a part has any. */
 bool prospect_is_useful(const struct download *download, bool stuck);
 int prospect_count(const struct download *download, enum holder_state state);
-/* Those who had it have changed or removed it, and the index knows nobody else. */
+/* Those who had it have changed or removed it, and the index knows nobody else but those who have a
+ * part. */
 bool prospect_is_changed(const struct download *download);
+/* All who had all of it were refuted or have it no more: who has a part waits in vain, as this node
+ * does. */
+bool prospect_is_over(const struct download *download);
 
 #endif

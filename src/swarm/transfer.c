@@ -25,6 +25,7 @@ enum {
     PATIENCE_MS = 10000,       /* without a holder that can be asked, before anything came */
     PATIENCE_HALF = 3,         /* times as long half-way: whoever had the rest may come back */
     PATIENCE_PARTS = 6,        /* and while others wait for the rest, too */
+    OVER_MS = 3000,            /* but not for what nobody has: they were asked again since */
     TABLES_SIZE = 1280 * 1024, /* 400,000 pieces: 6 TiB */
     RUN_BYTES =
         2 * 1024 *
@@ -499,6 +500,9 @@ static void look_for_help(struct transfer *transfer)
     int parts = prospect_count(download, HOLDER_READY);
 
     patience *= parts > 0 ? PATIENCE_PARTS : half ? PATIENCE_HALF : 1;
+    if (parts > 0 && waited > OVER_MS && prospect_is_over(download)) {
+        parts = 0;
+    }
     if (!download->sources.answered || transfer->next_size >= 0 ||
         (parts > 0 && waited <= patience) || try_other_size(transfer)) {
         return;

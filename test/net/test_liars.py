@@ -163,6 +163,47 @@ class TooMuch(Holder):
         handler.answer(206, self.data[first : first + length] + GARBAGE[:1000], headers)
 
 
+class TooLittle(Holder):
+    """Half of the range that was asked for, and says so."""
+
+    def serve_content(self, handler):
+        first, length = handler.asked_range(self.size)
+        length -= length // 2
+        headers = {
+            **self.common(),
+            "Content-Range": f"bytes {first}-{first + length - 1}/{self.size}",
+        }
+        handler.answer(206, self.data[first : first + length], headers)
+
+
+class HasLess(Holder):
+    """Its bitmap says all, but every other piece is not there."""
+
+    def serve_content(self, handler):
+        first, _ = handler.asked_range(self.size)
+        if first // PIECE_MIN % 2:
+            super().serve_content(handler)
+        else:
+            handler.answer(404, b'{"error":"not here","hint":""}')
+
+
+class BitmapTooShort(Holder):
+    def serve_have(self, handler):
+        handler.answer(200, b"", self.common())
+
+
+class BitmapTooLong(Holder):
+    def serve_have(self, handler):
+        handler.answer(200, b"\xff\xff", self.common())
+
+
+class NewsOfNothing(Holder):
+    """Tells of pieces that no file has, in the head of each answer."""
+
+    def common(self):
+        return {**super().common(), "P2P-Have": "4,99999999999,-1,,0x2,3,3,3"}
+
+
 class NoHttp(Holder):
     """Bytes that are no answer at all."""
 
@@ -198,7 +239,8 @@ class NoRanges(Holder):
 
 LIE_IN_BYTES = [WrongBytes, OneBit, OneBitInTheMiddle, OneBitAtTheEnd, ForgedBeginning, ForgedWhole]
 LIE_IN_CHAIN = [RandomChain, ShortChain, LongChain, NoChain, EndlessChain, TooLong, Huge, TooShort]
-BROKEN = [ClosesEarly, OtherRange, TooMuch, NoHttp, HugeHead, SendsElsewhere, NoRanges]
+BROKEN = [ClosesEarly, OtherRange, TooMuch, TooLittle, NoHttp, HugeHead, SendsElsewhere, NoRanges]
+BROKEN += [BitmapTooShort, BitmapTooLong, NewsOfNothing]
 named = {"ids": lambda kind: getattr(kind, "__name__", None)}
 
 
@@ -253,7 +295,7 @@ def test_only_a_broken_holder(fleet):
     assert not faults, faults
 
 
-@pytest.mark.parametrize("kind", LIE_IN_BYTES + LIE_IN_CHAIN + BROKEN, **named)
+@pytest.mark.parametrize("kind", LIE_IN_BYTES + LIE_IN_CHAIN + BROKEN + [HasLess], **named)
 def test_a_liar_beside_an_honest_holder(fleet, index, here, kind):
     fleet.own(kind(index, DATA, "liar"))
     fleet.own(Holder(index, DATA, "honest"))

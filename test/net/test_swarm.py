@@ -24,9 +24,9 @@ def seed_of(fleet, size, limit="2M/s"):
     return index, seed, data
 
 
-def getter(fleet, index, number, *args):
+def getter(fleet, index, number, *args, what="image.bin"):
     folder = fleet.folder(f"getter-{number}")
-    line = ["get", "image.bin", "--json", "--node.name", f"guest-{number}", *args]
+    line = ["get", what, "--json", "--node.name", f"guest-{number}", *args]
     return folder, fleet.spawn(*line, index=index, cwd=folder)
 
 

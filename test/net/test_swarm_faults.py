@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""Faults of holders, machines and people while a file comes from several at once. Each ends in a
+right file or a clear word, and nothing is left. Where what is fetched is served on at the same time
+matters, there are several getters. What is tested where:
+
+  holder killed            test_get (two peers), test_faults (in a piece), test_swarm (seed, getter)
+  stalled                  test_faults (Stalls)
+  throttled to 1 kB/s      here: a holder, and a getter that serves
+  cuts every 10 pieces     here; in each answer: test_liars (ClosesEarly)
+  too much, too little     test_liars (TooMuch, TooLittle, ClosesEarly)
+  wrong Content-Range      test_liars (OtherRange)
+  wrong bitmap             test_liars (HasLess, BitmapTooShort, BitmapTooLong); none: here;
+                           of a part: test_swarm (LyingPart)
+  forged chain             test_liars; with getters that serve: test_swarm_trust
+  index gone               test_faults (one get); here: getters that serve each other
+  disk full, then freed    test_faults; space is taken before the first piece is offered to others,
+                           so a getter that serves does not meet it
+  file replaced            test_faults (one get); here: getters that serve each other
+  ended and again          test_get, test_resume, test_faults (each phase); here: with getters
+"""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from chains import sha256
+from fleet import SLOW, left_in, wait_until
+from holder import Holder
+from rawhttp import Closed, Link, ask
+from test_faults import replace
+from test_swarm import MIB, PIECE, all_out, bitmap, ended, getter, guests, right, seed_of
+
+
+def content_head(holder, handler):
+    """The head of an answer of which the body is sent apart; its range."""
+    first, length = handler.asked_range(holder.size)
+    place = {"Content-Range": f"bytes {first}-{first + length - 1}/{holder.size}"}
+    handler.answer(206, b"", {**holder.common(), **place, "Content-Length": str(length)})
+    return first, length
+
+
+def each_right(gets, data, code=0):
+    """All end so, with the file and nothing else; the lines that they printed."""
+    lines = []
+    for folder, process in gets:
+        lines += ended(process, code)[0]
+        assert right(folder, data)
+    return lines
+
+
+# --- slow ones ---
+
+
+class Crawls(Holder):
+    """Sends 1 kB/s on each connection."""
+
+    def prepare(self):
+        self.over = threading.Event()
+
+    def serve_content(self, handler):
+        first, length = content_head(self, handler)
+        for at in range(first, first + length, 100):
+            handler.wfile.write(self.data[at : min(at + 100, first + length)])
+            if self.over.wait(0.1):
+                handler.cut()
+                return
+            self.sent += 100
+
+    def close(self):
+        self.over.set()
+        super().close()
+
+
+@pytest.mark.parametrize("getters", [1, 2])
+def test_a_holder_that_crawls(fleet, getters):
+    """What it was asked for comes from others; it would take a minute for each piece."""
+    index, _, data = seed_of(fleet, 2 * MIB, "4M/s")
+    crawler = fleet.own(Crawls(index, data, "crawler", "image.bin"))
+    for line in each_right([getter(fleet, index, i) for i in range(getters)], data):
+        assert line["elapsed_ms"] < 10000 * SLOW
+        assert not any(source["blamed"] for source in line["sources"])
+    assert crawler.requests and crawler.sent < PIECE
+
+
+def test_a_getter_that_crawls(fleet):
+    """It may send 1 kB/s only: others do not wait for the pieces that it has."""
+    index, _, data = seed_of(fleet, 2 * MIB, "2M/s")
+    slow = getter(fleet, index, 0, "--transfer.upload_limit", "1K/s", "--linger", "1m", "-q")
+    wait_until(lambda: guests(index, data), what="it offers what it has")
+    (line,) = each_right([getter(fleet, index, 1)], data)
+    assert line["elapsed_ms"] < 10000 * SLOW
+    wait_until(lambda: right(slow[0], data), what="it has the file, too")
+    slow[1].send_signal(signal.SIGINT)
+    ended(slow[1])
+
+
+# --- those that break off ---
+
+
+class Disconnects(Holder):
+    """Ends the connection in the middle of each tenth piece."""
+
+    def prepare(self):
+        self.asked = self.cuts = 0
+
+    def serve_content(self, handler):
+        self.asked += 1
+        if self.asked % 10:
+            super().serve_content(handler)
+            return
+        first, length = content_head(self, handler)
+        handler.wfile.write(self.data[first : first + length // 2])
+        self.cuts += 1
+        handler.cut()
+
+
+@pytest.mark.parametrize("getters", [1, 3])
+def test_a_holder_that_disconnects_every_ten_pieces(fleet, index, getters):
+    """Nobody else has it. It gave something each time: nobody gives up."""
+    data = os.urandom(34 * PIECE + 5)
+    holder = fleet.own(Disconnects(index, data, "flaky", "image.bin"))
+    each_right([getter(fleet, index, i) for i in range(getters)], data)
+    assert holder.cuts >= 3
+
+
+class ClaimsNothing(Holder):
+    """Offered as whole, but its bitmap is empty."""
+
+    def serve_have(self, handler):
+        handler.answer(200, bytes(-(-self.size // PIECE // 8)), self.common())
+
+
+def test_a_holder_that_claims_nothing(fleet):
+    index, _, data = seed_of(fleet, MIB, "4M/s")
+    holder = fleet.own(ClaimsNothing(index, data, "empty", "image.bin"))
+    each_right([getter(fleet, index, 0)], data)
+    assert holder.sent == 0
+
+
+# --- the index, the owner and the user ---
+
+
+def have_met(index, data):
+    """Guests that have sent something: somebody knows of them."""
+    met = 0
+    for guest in guests(index, data):
+        try:
+            met += ask(guest["addresses"][0], "GET", "/v1/stats").json()["uploaded"] > 0
+        except (OSError, Closed):
+            pass
+    return met
+
+
+def test_the_index_goes_while_getters_feed_each_other(fleet):
+    """Whom they know they go on with."""
+    index, seed, data = seed_of(fleet, 6 * MIB, "2M/s")
+    gets = [getter(fleet, index, i) for i in range(2)]
+    wait_until(lambda: have_met(index, data) == 2, 20, "each has fetched from the other")
+    index.kill()
+    each_right(gets, data)
+    assert seed.stats()["uploaded"] < 2 * len(data)
+
+
+@pytest.mark.parametrize("by", ["name", "sha256"])
+def test_the_file_is_replaced_when_all_pieces_are_out(fleet, by):
+    """The owner has it no more, but the getters have it together: it comes as it was."""
+    index, seed, data = seed_of(fleet, 3 * MIB, "2M/s")
+    what = "image.bin" if by == "name" else sha256(data)
+    gets = [getter(fleet, index, i, "--linger", "forever", what=what) for i in range(2)]
+    wait_until(lambda: all_out(index, data), 40, "all pieces are with the getters")
+    replace(seed.share / "image.bin", os.urandom(MIB))
+    for folder, _ in gets:
+        wait_until(lambda folder=folder: right(folder, data), 40, "the file is whole")
+    for _, process in gets:
+        process.send_signal(signal.SIGINT)
+        ended(process)
+
+
+def test_the_file_is_replaced_when_a_part_is_out(fleet):
+    """Nobody has the rest of what it was. Each getter ends with the one or the other, whole."""
+    index, seed, old = seed_of(fleet, 6 * MIB, "1M/s")
+    gets = [getter(fleet, index, i) for i in range(2)]
+    wait_until(lambda: len(guests(index, old)) == 2, 20, "both have a part")
+    new = os.urandom(MIB)
+    replace(seed.share / "image.bin", new)
+    for folder, process in gets:
+        (line,), err = ended(process)
+        assert line["sha256"] == sha256(new) and "changed while it was fetched" in err
+        assert right(folder, new)
+    assert not guests(index, old)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_getter_is_ended_and_begins_again(fleet, number):
+    """Others go on; the index forgets it; the next one ends right and leaves nothing behind."""
+    index, _, data = seed_of(fleet, 4 * MIB, "2M/s")
+    other, first = getter(fleet, index, 0), getter(fleet, index, 1)
+    wait_until(lambda: len(guests(index, data)) == 2, 20, "both have a part")
+    first[1].send_signal(number)
+    first[1].communicate()
+    assert first[1].returncode == (130 if number == signal.SIGINT else -number)
+    names = [name for name in left_in(first[0]) if not name.endswith(".part")]
+    assert names == [], "no name before it is whole"
+    each_right([other, getter(fleet, index, 1)], data)
+    wait_until(lambda: not guests(index, data), what="no guest is left")
+
+
+# --- too many at once ---
+
+
+@pytest.mark.parametrize("connections", [1, 2])
+def test_connections_to_one_holder(fleet, index, here, connections):
+    class Counts(Holder):
+        def prepare(self):
+            self.links = set()
+
+        def serve_content(self, handler):
+            self.links.add(handler.client_address)
+            super().serve_content(handler)
+
+    data = os.urandom(40 * PIECE)
+    holder = fleet.own(Counts(index, data))
+    fleet.ok("get", "file.bin", "--transfer.connections", connections, index=index, cwd=here)
+    assert 1 <= len(holder.links) <= connections and left_in(here) == ["file.bin"]
+
+
+def test_a_peer_whose_slot_is_taken(fleet, index):
+    """Who comes next waits a moment, is told when to come again, and gets it then."""
+    data = os.urandom(MIB)
+    limits = ["--transfer.uploads", "1", "--transfer.upload_limit", "512K/s"]
+    peer = fleet.peer(index, {"a.bin": data}, *limits)
+    index.wait_file("a.bin", sha256(data))
+    path = f"/v1/content/{sha256(data)}"
+    with Link(peer.address) as first:
+        first.send_request("GET", path, {"Connection": "close"})
+        assert first.head().status == 200
+        reply = peer.get(path)
+        assert reply.status == 503 and int(reply.header("retry-after")) >= 1, reply
+        assert 0 < reply.json()["retry_ms"] <= 60000
+        here = fleet.folder("here")
+        get = fleet.spawn("get", "a.bin", index=index, cwd=here)
+        assert first.rest(20) == data
+    assert get.communicate(timeout=40)[1] == b"" and get.returncode == 0
+    assert (here / "a.bin").read_bytes() == data
+
+
+def test_a_busy_holder_is_not_pestered(fleet, index, here):
+    """It is asked again when it said, or later, and not by all connections at once."""
+    retry_s, data = 0.3, os.urandom(8 * PIECE)
+
+    class Busy(Holder):
+        def prepare(self):
+            self.refusals = []
+
+        def serve_content(self, handler):
+            now = time.monotonic()
+            if len(self.refusals) > 20 or (self.refusals and now > self.refusals[0] + 4 * retry_s):
+                super().serve_content(handler)
+                return
+            self.refusals.append(now)
+            body = b'{"error":"busy","hint":"","retry_ms":%d}' % (1000 * retry_s)
+            handler.answer(503, body, {"Retry-After": "1"})
+
+    holder = fleet.own(Busy(index, data))
+    fleet.ok("get", "file.bin", index=index, cwd=here)
+    assert (here / "file.bin").read_bytes() == data
+    gaps = [b - a for a, b in zip(holder.refusals, holder.refusals[1:])]
+    rests = [gap for gap in gaps if gap > 0.1]
+    assert len(rests) >= 2 and min(rests) > 0.9 * retry_s, gaps
+    assert len(holder.refusals) <= 4 * (len(rests) + 1), "a few pieces at a time"
