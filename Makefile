@@ -161,7 +161,7 @@ $(O)/obj/%.o: %.c $(READY)
 
 $(O)/obj/deps/yyjson.o: $(READY)
 	@mkdir -p $(dir $@)
-	$(call say,CC,yyjson)$(compile_deps) -c -o $@ $(DEPS_OUT)/src/yyjson/src/yyjson.c
+	$(call say,CC,yyjson)$(compile_deps) -Dstrtod=json_skip_real -c -o $@ $(DEPS_OUT)/src/yyjson/src/yyjson.c
 
 $(O)/obj/deps/ini.o: $(READY)
 	@mkdir -p $(dir $@)

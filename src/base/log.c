@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include "base/buf.h"
+#include "base/date.h"
 #include "base/text.h"
 #include "platform/plat.h"
 #include "platform/plat_console.h"
@@ -15,8 +16,7 @@
 
 enum {
     LOG_TEXT_MAX = 1000,
-    LOG_CLOCK_SET = 1577836800, /* 2020-01-01: before it the clock counts as unset */
-    LOG_DAY = 86400
+    LOG_CLOCK_SET = 1577836800 /* 2020-01-01: before it the clock counts as unset */
 };
 
 static atomic_int log_fd = 2;
@@ -55,29 +55,12 @@ uint64_t log_dropped(void)
     return atomic_load(&log_lost);
 }
 
-void log_put_time(struct buf *buf, int64_t unix_s)
-{
-    /* Days to a date: the year begins in March, so that the leap day is its last (Hinnant). */
-    int64_t days = unix_s / LOG_DAY, second = unix_s % LOG_DAY;
-    days += 719468;
-    int64_t era = days / 146097, day_of_era = days % 146097;
-    int64_t year =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
-    int64_t month = (5 * day_of_year + 2) / 153;
-    int64_t day = day_of_year - (153 * month + 2) / 5 + 1;
-    month = month < 10 ? month + 3 : month - 9;
-    year += era * 400 + (month <= 2);
-    buf_printf(buf, "%04d-%02d-%02d %02d:%02d:%02d", (int)year, (int)month, (int)day,
-               (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
-}
-
 static void log_put_now(struct buf *buf)
 {
     int64_t wall = plat_wall_s();
     int64_t up = (plat_now_ms() - log_start_ms) / 1000;
     if (wall >= LOG_CLOCK_SET)
-        log_put_time(buf, wall);
+        date_put(buf, wall);
     else
         buf_printf(buf, "+%02d:%02d:%02d", (int)(up / 3600), (int)(up / 60 % 60), (int)(up % 60));
 }

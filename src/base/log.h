@@ -38,9 +38,6 @@ bool log_pass(struct log_gate *gate, int64_t interval_ms);
 /* Lines dropped so far because nobody read them. */
 uint64_t log_dropped(void);
 
-/* "2026-01-31 12:00:00" of Unix seconds (not negative), UTC. */
-void log_put_time(struct buf *buf, int64_t unix_s);
-
 /* What a P2P_E… means, in words ("the disk is full"). Accepts either sign. */
 const char *log_error(int error);
 

@@ -5,6 +5,7 @@
  * from here. The server's thread. */
 #include "run/exchange.h"
 
+#include "base/date.h"
 #include "base/text.h"
 #include "platform/plat.h"
 #include "run/output.h"
@@ -13,7 +14,6 @@
 
 #include <assert.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     LENGTH_NONE = -1, /* chunked, or until the connection closes */
@@ -35,13 +35,12 @@ static bool may_answer(const struct conn *conn)
 static void common_put_date(struct buf *buf)
 {
     int64_t now_s = plat_wall_s();
-    time_t seconds = (time_t)now_s;
-    struct tm parts;
-    char text[40];
-    if (now_s < CLOCK_SET_S || !gmtime_r(&seconds, &parts))
+    char text[32];
+    struct buf date = buf_on(text, sizeof text);
+    if (now_s < CLOCK_SET_S)
         return;
-    size_t len = strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    http_put_header(buf, "Date", (struct str){text, len});
+    date_put_http(&date, now_s);
+    http_put_header(buf, "Date", buf_str(&date));
 }
 
 /* The headers that every answer has are made once a second. */

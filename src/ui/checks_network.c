@@ -3,8 +3,8 @@
  * after the other on the session's loop: what hangs is told by its name. */
 #include "ui/checks.h"
 
+#include "base/date.h"
 #include "base/log.h"
-#include "ui/date.h"
 #include "ui/finding.h"
 
 #include <stdio.h>
@@ -263,7 +263,7 @@ static void note_clock(struct checks *checks, const struct ask *ask)
 {
     int64_t theirs;
 
-    if (!checks->clock_known && date_read(ask->date, &theirs)) {
+    if (!checks->clock_known && date_read_http(ask->date, &theirs)) {
         checks->clock_known = true;
         checks->clock_ahead_s = plat_wall_s() - theirs;
     }
@@ -340,7 +340,7 @@ void checks_clock(struct checks *checks)
     if (now < SET_S || ahead > APART_S || ahead < -APART_S) {
         finding = (struct finding){now < SET_S ? FINDING_FAIL : FINDING_WARN, "clock", ntp};
     }
-    log_put_time(&buf, now > 0 ? now : 0);
+    date_put(&buf, now > 0 ? now : 0);
     if (now < SET_S) {
         buf_put_text(&buf, " UTC: it was never set");
     } else if (finding.level == FINDING_WARN) {

@@ -32,6 +32,13 @@ static void test_parse(void **state)
     } rows[] = {
         {"{}", NULL},
         {" {\"a\" : [ 1 , 2.5e3 , null ] } ", NULL},
+        {"{\"a\":-0.5e-3,\"b\":1E+400,\"c\":[0.0,10.25e5]}", NULL}, /* reals are passed over */
+        {"{\"a\":1.}", "not JSON: "},
+        {"{\"a\":.5}", "not JSON: "},
+        {"{\"a\":1e}", "not JSON: "},
+        {"{\"a\":1.5e+}", "not JSON: "},
+        {"{\"a\":1.5.5}", "not JSON: "},
+        {"{\"a\":1.5-5}", "not JSON: "},
         {"", "not JSON: the line is empty"},
         {"[]", "not an object"},
         {"1", "not an object"},
@@ -137,6 +144,7 @@ static void test_get_int(void **state)
         {"{\"n\":-9223372036854775808}", INT64_MIN, 0, INT64_MIN, 0, ""},
         {"{\"n\":99999999999999999999}", 0, 9, 0, -P2P_EINVAL, "n: must be a whole number"},
         {"{\"n\":1.5}", 0, 9, 0, -P2P_EINVAL, "n: must be a whole number"},
+        {"{\"x\":-2.5e3,\"n\":5}", 0, 9, 5, 0, ""},
         {"{\"n\":\"1\"}", 0, 9, 0, -P2P_EINVAL, "n: must be a whole number"},
         {"{\"n\":null}", 0, 9, 0, -P2P_EINVAL, "n: must be a whole number"},
         {"{\"m\":1}", 0, 9, 0, -P2P_ENOTFOUND, "n: missing"},

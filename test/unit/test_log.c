@@ -226,32 +226,6 @@ static void test_threads(void **state)
     assert_int_equal((uint64_t)lines + log_dropped() - before, 800);
 }
 
-static void test_time(void **state)
-{
-    static const struct {
-        int64_t unix_s;
-        const char *expected;
-    } rows[] = {
-        {0, "1970-01-01 00:00:00"},
-        {951782399, "2000-02-28 23:59:59"},
-        {951782400, "2000-02-29 00:00:00"},
-        {951868800, "2000-03-01 00:00:00"},
-        {1769860800, "2026-01-31 12:00:00"},
-        {1798761599, "2026-12-31 23:59:59"},
-        {1798761600, "2027-01-01 00:00:00"},
-        {4107542400, "2100-03-01 00:00:00"},
-        {253402300799, "9999-12-31 23:59:59"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char memory[32];
-        struct buf buf = buf_on(memory, sizeof(memory));
-        log_put_time(&buf, rows[i].unix_s);
-        if (!text_is(buf_str(&buf), rows[i].expected))
-            fail_msg("%s: %.*s", rows[i].expected, (int)buf.len, buf.ptr);
-    }
-}
-
 static void test_errors(void **state)
 {
     (void)state;
@@ -307,7 +281,6 @@ int main(void)
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_divert),
-        cmocka_unit_test(test_time),
         cmocka_unit_test(test_errors),
     };
     signal(SIGPIPE, SIG_IGN);
