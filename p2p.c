@@ -53,7 +53,11 @@ static const struct command commands[] = {
      "little space: they are right only if the exit status is 0.\n\n"
      "Where a peer runs for this folder, a get without -o is its work: the file lands in its save "
      "folder and is offered on; what is in the share already stays where it is.\n\n"
-     "While it runs, a get serves to others what it has of the file; with --linger for longer.\n\n"
+     "While it runs, a get serves to others what it has of the file; with --linger for longer. "
+     "In the end -v, a terminal and --json tell time, rate, sources, retries, waste, and how many "
+     "times the bound it took: the time it would have taken had each source, while it was there, "
+     "sent as fast as at its best, and all together no faster than this node received at its "
+     "best.\n\n"
      "Failures are named, the rest goes on, and the exit status is that of the worst: 130 "
      "interrupted (143 by SIGTERM), 2, 3 no index, 5 wrong bytes only, 4 not found, 1 failed.\n",
      "p2p get music/song.ogg photos/ '*.pdf' -o ~/inbox/"},

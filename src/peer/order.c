@@ -22,7 +22,8 @@ enum {
     ORDER_FILES = 256, /* of one order; who wants more orders again */
     ORDER_SOURCES = 64,
     ORDER_TEXT = 48 * 1024, /* of their paths */
-    ORDER_GIVERS = 3,       /* named for a file */
+    ORDER_GIVERS = 8,       /* named for a file, and together: */
+    ORDER_GIVERS_ALL = ORDER_FILES + 256,
     ORDER_REASON = 120,
     ORDER_TICK_MS = 300,
     ORDER_KEEP = 64 * 1024 * 1024 /* of a .part when the asker goes */
@@ -32,13 +33,18 @@ enum {
 struct order_file {
     struct record_id origin;
     struct str here; /* the file of the share that has the content already; empty: none */
-    int64_t elapsed_ms;
+    int64_t elapsed_ms, bound_ms;
     uint64_t wasted;
-    int givers;
-    struct record_id giver[ORDER_GIVERS];
-    uint64_t given[ORDER_GIVERS];
-    char name[ORDER_GIVERS][P2P_NODE_NAME_MAX + 1];
+    uint32_t retries, giver, givers; /* giver: the first of them */
     char reason[ORDER_REASON];
+};
+
+/* A source, with its share of one file. */
+struct order_giver {
+    struct record_id id;
+    uint64_t bytes, rate;
+    bool blamed;
+    char name[P2P_NODE_NAME_MAX + 1];
 };
 
 struct order {
@@ -50,6 +56,9 @@ struct order {
     struct loop_timer tick;
     struct wanted files[ORDER_FILES];
     struct order_file more[ORDER_FILES];
+    struct order_giver givers[ORDER_GIVERS_ALL];
+    uint32_t giver_count;
+    struct order_totals totals;
     struct wanted_source sources[ORDER_SOURCES];
     uint16_t decided[ORDER_FILES]; /* in that order */
     uint32_t count, source_count, decided_count, told;
@@ -74,6 +83,11 @@ uint32_t order_open_files(const struct order *order)
     return order->running ? order->count - order->decided_count : 0;
 }
 
+const struct order_totals *order_totals(const struct order *order)
+{
+    return &order->totals;
+}
+
 /* ---- the answer ---- */
 
 static void put_path(const struct order *order, uint32_t number, struct buf *buf)
@@ -86,15 +100,18 @@ static void put_path(const struct order *order, uint32_t number, struct buf *buf
     json_put_field_text(buf, "path", text_from(path));
 }
 
-static void put_givers(const struct order_file *more, struct buf *buf)
+static void put_givers(const struct order *order, const struct order_file *more, struct buf *buf)
 {
     json_put_key(buf, "sources");
     buf_put_char(buf, '[');
-    for (int i = 0; i < more->givers; i++) {
+    for (uint32_t i = 0; i < more->givers; i++) {
+        const struct order_giver *giver = &order->givers[more->giver + i];
         buf_put_text(buf, i > 0 ? ",{" : "{");
-        json_put_field_hex(buf, "node", more->giver[i].bytes, sizeof more->giver[i]);
-        json_put_field_text(buf, "name", text_from(more->name[i]));
-        json_put_field_i64(buf, "bytes", (int64_t)more->given[i]);
+        json_put_field_hex(buf, "node", giver->id.bytes, sizeof giver->id);
+        json_put_field_text(buf, "name", text_from(giver->name));
+        json_put_field_i64(buf, "bytes", (int64_t)giver->bytes);
+        json_put_field_i64(buf, "rate", (int64_t)giver->rate);
+        json_put_field_bool(buf, "blamed", giver->blamed);
         buf_put_char(buf, '}');
     }
     buf_put_char(buf, ']');
@@ -116,8 +133,10 @@ static void put_file(const struct order *order, uint32_t number, struct buf *buf
         json_put_field_bool(buf, "was_there", file->was_there);
         json_put_field_bool(buf, "here", more->here.len > 0);
         json_put_field_i64(buf, "elapsed_ms", more->elapsed_ms);
+        json_put_field_i64(buf, "bound_ms", more->bound_ms);
+        json_put_field_i64(buf, "retries", more->retries);
         json_put_field_i64(buf, "wasted", (int64_t)more->wasted);
-        put_givers(more, buf);
+        put_givers(order, more, buf);
     }
     buf_put_text(buf, "}\n");
 }
@@ -177,15 +196,8 @@ static void note_fetched(struct order *order, const struct wanted *file)
     if (inside.len == 0 &&
         text_copy(file->path, order->fetched_path, sizeof order->fetched_path) < 0)
         return;
-    order->fetched = (struct record_offer){.path = text_from(order->fetched_path),
-                                           .size = file->size,
-                                           .mtime = file->mtime,
-                                           .executable = file->executable,
-                                           .hashed = true,
-                                           .content = file->content,
-                                           .copy = true,
-                                           .origin = order->more[file - order->files].origin,
-                                           .have = 100};
+    wanted_offer(file, text_from(order->fetched_path), &order->more[file - order->files].origin,
+                 &order->fetched);
 }
 
 static void tell_partial(struct order *order)
@@ -234,6 +246,8 @@ static void on_done(void *ctx, int synced)
     order->running = false;
     order->saving = true;
     order->synced = synced;
+    for (uint32_t i = 0; i < order->source_count; i++)
+        order->totals.blamed += order->sources[i].blamed;
     loop_stop_timer(order->config.loop, &order->tick);
     plat_close(order->root);
     order->root = -1;
@@ -241,23 +255,42 @@ static void on_done(void *ctx, int synced)
     copies_save(order->copies, order->config.background, order->config.loop, on_saved, order);
 }
 
-/* Those that gave most of it. */
-static void note_givers(const struct order *order, struct order_file *more,
-                        const struct wanted *file, const struct transfer_progress *transfer)
+/* The next giver of the file that is decided now; when there are too many, whoever gave least is
+ * left out, but no liar. Each file that is open yet has room for one. */
+static struct order_giver *next_giver(struct order *order, struct order_file *more)
+{
+    uint32_t open = order->count - order->decided_count - 1, least = more->giver;
+    if (more->givers == 0)
+        more->giver = least = order->giver_count;
+    if (more->givers < ORDER_GIVERS &&
+        (more->givers == 0 || order->giver_count + open < ORDER_GIVERS_ALL)) {
+        more->givers++;
+        return &order->givers[order->giver_count++];
+    }
+    for (uint32_t i = more->giver; i < more->giver + more->givers; i++)
+        if (!order->givers[i].blamed && order->givers[i].bytes < order->givers[least].bytes)
+            least = i;
+    return &order->givers[least];
+}
+
+static void note_givers(struct order *order, struct order_file *more, const struct wanted *file,
+                        const struct transfer_progress *transfer)
 {
     if (!transfer && file->giver >= 0) {
         const struct wanted_source *source = &order->sources[file->giver];
-        more->givers = 1;
-        more->giver[0] = source->id;
-        more->given[0] = (uint64_t)file->size;
-        memcpy(more->name[0], source->name, sizeof more->name[0]);
+        struct order_giver *giver = next_giver(order, more);
+        *giver = (struct order_giver){.id = source->id, .bytes = (uint64_t)file->size};
+        memcpy(giver->name, source->name, sizeof giver->name);
     }
     for (int i = 0; transfer && i < transfer->sources; i++) {
         const struct transfer_source *source = &transfer->source[i];
-        int at = more->givers < ORDER_GIVERS ? more->givers++ : ORDER_GIVERS - 1;
-        more->giver[at] = source->id;
-        more->given[at] = source->bytes;
-        memcpy(more->name[at], source->name, sizeof more->name[at]);
+        struct order_giver *giver = next_giver(order, more);
+        *giver = (struct order_giver){.id = source->id,
+                                      .bytes = source->bytes,
+                                      .rate = source->rate,
+                                      .blamed = source->blamed};
+        memcpy(giver->name, source->name, sizeof giver->name);
+        order->totals.blamed += source->blamed;
     }
 }
 
@@ -303,8 +336,12 @@ static void on_file(void *ctx, struct wanted *file, const struct transfer_progre
               sizeof more->reason);
     if (transfer) {
         more->elapsed_ms = transfer->elapsed_ms;
+        more->bound_ms = transfer->bound_ms;
+        more->retries = transfer->retries;
         more->wasted = transfer->wasted;
+        order->totals.wasted += transfer->wasted;
     }
+    order->totals.fetched += file->result == 0 && !file->was_there ? (uint64_t)file->size : 0;
     note_givers(order, more, file, transfer);
     if (file->result == 0 && !file->was_there)
         note_copy(order, number);
@@ -388,6 +425,7 @@ static void order_begin(struct exchange *exchange, void *role)
     } else {
         order->exchange = exchange;
         order->count = order->source_count = order->decided_count = order->told = 0;
+        order->giver_count = 0;
         order->text_used = 0;
         order->force = order->over = order->tell_progress = false;
     }

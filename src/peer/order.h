@@ -37,6 +37,12 @@ int order_init(struct order **out, struct arena *arena, const struct order_confi
 struct held *order_held(const struct order *order);
 /* The share found out something about this file: one that was fetched here may be its own now. */
 void order_seen(struct order *order, uint32_t file);
+/* Since the start: bytes that came and were right, that came for nothing, and how often somebody
+ * was found to have sent wrong ones. */
+struct order_totals {
+    uint64_t fetched, wasted, blamed;
+};
+const struct order_totals *order_totals(const struct order *order);
 /* Files that are ordered and not here yet. */
 uint32_t order_open_files(const struct order *order);
 /* Ends the order under way; what of a .part is here stays. */

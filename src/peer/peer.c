@@ -126,6 +126,12 @@ void peer_put_stats(struct peer *peer, struct buf *buf)
     json_put_field_bool(buf, "joined", membership_is_joined(peer->membership));
     json_put_field_bool(buf, "telling", membership_is_telling(peer->membership));
     json_put_field_i64(buf, "fetching", peer->order ? order_open_files(peer->order) : 0);
+    if (peer->order) {
+        const struct order_totals *totals = order_totals(peer->order);
+        json_put_field_i64(buf, "fetched", (int64_t)totals->fetched);
+        json_put_field_i64(buf, "wasted", (int64_t)totals->wasted);
+        json_put_field_i64(buf, "blamed", (int64_t)totals->blamed);
+    }
 }
 
 static void put_node(struct peer *peer, struct buf *buf)

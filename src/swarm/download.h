@@ -97,6 +97,7 @@ struct download {
     char hex[2 * P2P_SHA256_SIZE + 1];
     struct hash_random random;
     struct bucket_meter meter;
+    struct bound_meter downlink;
     int64_t held_bytes;
     uint64_t wasted;
     uint32_t retries;

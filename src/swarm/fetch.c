@@ -123,6 +123,7 @@ static void taint(struct download *download, const struct fetch *wrong)
 static bool judge(struct download *download, struct fetch *fetch, bool *out_same)
 {
     struct holder *holder = &download->holders[fetch->holder];
+    int64_t now = loop_now_ms(download->config.loop);
     struct proof_news news;
     int error = proof_job_end(&download->proof, &fetch->proof, fetch->job.end, &news);
 
@@ -134,6 +135,8 @@ static bool judge(struct download *download, struct fetch *fetch, bool *out_same
         download->held_bytes += fetch->job.length;
         bucket_meter_add(&download->meter, fetch->job.length, plat_now_us());
         holder->bytes += fetch->job.length;
+        bound_meter_add(&holder->meter, fetch->job.length, now);
+        bound_meter_add(&download->downlink, fetch->job.length, now);
         holder->fails = 0;
     }
     fetch_news(download, &news);

@@ -93,17 +93,13 @@ static int open_folder(const struct haul *haul, struct wanted *file)
     return fd;
 }
 
-/* Holders that are known already; the transfer asks for more by itself. */
-static void add_holders(struct haul *haul, const struct wanted *file)
+void haul_add_holders(struct transfer *transfer, const struct wanted *file,
+                      const struct wanted_source *sources)
 {
     for (int i = 0; i < file->source_count; i++) {
-        const struct wanted_source *source = &haul->want.sources[file->source[i]];
-        struct record_result holder = {.node = source->id,
-                                       .name = text_from(source->name),
-                                       .address_count = source->addr_count,
-                                       .have = 100};
-        memcpy(holder.address, source->addr, sizeof holder.address);
-        transfer_add_holder(haul->transfer, &holder);
+        struct record_result holder;
+        wanted_holder(&sources[file->source[i]], &holder);
+        transfer_add_holder(transfer, &holder);
     }
 }
 
@@ -131,7 +127,7 @@ static int start_transfer(struct haul *haul, struct wanted *file)
         file->reason = transfer_start_reason(error);
         return error;
     }
-    add_holders(haul, file);
+    haul_add_holders(haul->transfer, file, haul->want.sources);
     return 0;
 }
 

@@ -44,6 +44,9 @@ void haul_start(struct haul *haul, const struct haul_want *want);
 /* Ends a run early; done comes. A .part of more than keep bytes stays for the next time, and
  * haul_kept says how large it is (0: nothing stays). */
 void haul_stop(struct haul *haul, int64_t keep);
+/* Tells a transfer of the holders that are known already; it asks for more by itself. */
+void haul_add_holders(struct transfer *transfer, const struct wanted *file,
+                      const struct wanted_source *sources);
 /* Its transfer, to be used by itself while no run is under way. */
 struct transfer *haul_transfer(const struct haul *haul);
 /* What others may have of what it fetches. */

@@ -3,6 +3,7 @@
 #ifndef HOLDER_H
 #define HOLDER_H
 
+#include "swarm/bound.h"
 #include "swarm/chains.h"
 #include "wire/record.h"
 
@@ -32,6 +33,7 @@ struct holder {
     int fails, lanes;
     int64_t retry_ms, size; /* size: as it states */
     uint64_t bytes;
+    struct bound_meter meter; /* of them */
 };
 
 /* One holder being asked. */

@@ -76,6 +76,7 @@ void sources_add(struct download *download, const struct record_result *result)
                               .whole = result->have == 100,
                               .round = download->sources.round,
                               .addr_count = result->address_count};
+    bound_meter_init(&holder->meter, loop_now_ms(download->config.loop));
     memcpy(holder->addr, result->address, sizeof holder->addr);
     text_copy(result->name, holder->name, sizeof holder->name);
 }

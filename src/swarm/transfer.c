@@ -12,6 +12,7 @@
 #include "swarm/fetch.h"
 #include "swarm/prospect.h"
 #include "swarm/publish.h"
+#include "swarm/report.h"
 #include "swarm/resume.h"
 #include "swarm/room.h"
 #include "swarm/sources.h"
@@ -420,6 +421,7 @@ int transfer_start(struct transfer *transfer, const struct transfer_want *want)
     bucket_meter_init(&download->meter, plat_now_us());
     sources_reset(download);
     transfer->started_ms = transfer->useful_ms = loop_now_ms(download->config.loop);
+    bound_meter_init(&download->downlink, transfer->started_ms);
     download->phase = TRANSFER_RUNNING;
     int error = refuse(transfer) ? 0 : set_up(transfer);
     if (error != 0 && want->unnamed) {
@@ -662,17 +664,5 @@ void transfer_progress(struct transfer *transfer, struct transfer_progress *out)
     if (download->phase == TRANSFER_RUNNING && prospect_count(download, HOLDER_READY) == 0) {
         out->phase = TRANSFER_FINDING;
     }
-    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
-        const struct holder *holder = &download->holders[i];
-        if (holder->bytes == 0 && !holder->blamed) {
-            continue;
-        }
-        struct transfer_source *source = &out->source[out->sources++];
-        source->id = holder->id;
-        memcpy(source->name, holder->name, sizeof source->name);
-        source->addr = holder->addr[holder->addr_now];
-        source->bytes = holder->bytes;
-        source->blamed = holder->blamed;
-        source->failed = holder->state == HOLDER_OUT;
-    }
+    report_sources(download, transfer->started_ms, out);
 }

@@ -72,18 +72,19 @@ struct transfer_source {
     char name[P2P_NODE_NAME_MAX + 1];
     struct plat_addr addr;
     uint64_t bytes; /* of pieces that were right */
+    uint64_t rate;  /* its best mean, bytes/s */
     bool blamed, failed;
 };
 
 struct transfer_progress {
     enum transfer_phase phase;
-    int64_t size, done; /* bytes consistent and written */
-    int64_t found;      /* bytes that an earlier download left; they may be anything */
-    uint64_t wasted;    /* bytes received for nothing */
-    uint32_t retries;   /* pieces asked for again */
-    double rate;        /* bytes/s over the last seconds */
-    int64_t elapsed_ms;
-    int sources; /* that gave bytes, or were blamed */
+    int64_t size, done;           /* bytes consistent and written */
+    int64_t found;                /* bytes that an earlier download left; they may be anything */
+    uint64_t wasted;              /* bytes received for nothing */
+    uint32_t retries;             /* pieces asked for again */
+    double rate;                  /* bytes/s over the last seconds */
+    int64_t elapsed_ms, bound_ms; /* bound: what it could have been at best, see bound.h */
+    int sources;                  /* that gave bytes, or were blamed */
     struct transfer_source source[TRANSFER_HOLDERS_MAX];
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A file that is to be fetched: what it is, where it goes, who has it, and how it ended. Whoever
- * decides what is fetched fills it in; survey, batch and transfer take it from there. Types only.
- */
+ * decides what is fetched fills it in; survey, batch and transfer take it from there. */
 #ifndef WANTED_H
 #define WANTED_H
 
@@ -39,5 +38,11 @@ struct wanted {
     uint8_t state, tried; /* tried: sources that have not got it, by bit */
     uint32_t next;        /* in a list */
 };
+
+/* What others are told of it: a copy of origin's, under path (which stays the caller's). */
+void wanted_offer(const struct wanted *file, struct str path, const struct record_id *origin,
+                  struct record_offer *out);
+/* A holder of all of it, as the index would name it; the name stays the source's. */
+void wanted_holder(const struct wanted_source *source, struct record_result *out);
 
 #endif

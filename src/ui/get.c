@@ -61,6 +61,7 @@ struct get {
     const struct wanted *in_transfer; /* when it was interrupted */
     struct linger linger;
     uint32_t shown; /* the file that others may have a part of; from 1 on */
+    bool summed;    /* the only file has had its summary */
     int what;       /* the next one */
     bool more;      /* of this WHAT */
 };
@@ -89,7 +90,7 @@ static void end(struct get *get)
     if (get->session.interrupted) {
         outcome_note(&get->outcome, get->session.interrupted_status);
     }
-    if (get->outcome.files > 1 && tells_more(get)) {
+    if (!get->summed && get->outcome.source_count > 0 && tells_more(get)) {
         outcome_summary(&get->outcome, loop_now_ms(get->session.loop) - get->begun_ms);
     }
     linger_begin(&get->linger, &get->engine, get->outcome.status);
@@ -289,6 +290,7 @@ static void say_here(struct get *get, const struct wanted *file,
     outcome_here(&get->outcome, &here);
     if (transfer != NULL && tells_more(get) && (get->count == 1 || get->session.line->verbose)) {
         progress_summary(here.shown, transfer);
+        get->summed = get->outcome.files == 1;
     }
 }
 
@@ -349,6 +351,9 @@ static void on_fetched(void *ctx, int synced)
 {
     struct get *get = ctx;
 
+    for (uint32_t i = 0; i < get->pick.source_count; i++) {
+        outcome_blame(&get->outcome, &get->pick.sources[i]);
+    }
     if (synced != 0) {
         session_say("the disk does not say that all is written: %s", log_error(synced));
         outcome_note(&get->outcome, P2P_EXIT_FAILED);
@@ -401,6 +406,10 @@ static void on_answer(void *ctx, const struct local_answer *answer)
         session_say("%.*s: already here, as %s", (int)path.len, path.ptr, answer->path);
     }
     outcome_here(&get->outcome, &here);
+    if (!file->was_there && tells_more(get) && (get->count == 1 || get->session.line->verbose)) {
+        progress_summary(answer->path, answer->transfer);
+        get->summed = get->outcome.files == 1;
+    }
 }
 
 /* refused: the node cannot, so the command does it itself. */
@@ -558,15 +567,7 @@ static bool about(void *ctx, struct record_offer *out)
     }
     const struct wanted *file = &get->files[get->shown - 1];
     const struct local_name *name = &get->names[get->shown - 1];
-    *out = (struct record_offer){.path = name->path,
-                                 .size = file->size,
-                                 .mtime = file->mtime,
-                                 .executable = file->executable,
-                                 .hashed = true,
-                                 .content = file->content,
-                                 .copy = true,
-                                 .origin = name->owner,
-                                 .have = 100};
+    wanted_offer(file, name->path, &name->owner, out);
     return true;
 }
 

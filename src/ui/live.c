@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "platform/plat.h"
 #include "platform/plat_file.h"
+#include "swarm/haul.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,21 +143,6 @@ static int open_spool(struct live *live)
     return error;
 }
 
-static void add_holders(struct live *live, const struct wanted_source *sources)
-{
-    const struct wanted *file = live->file;
-
-    for (int i = 0; i < file->source_count; i++) {
-        const struct wanted_source *source = &sources[file->source[i]];
-        struct record_result holder = {.node = source->id,
-                                       .name = text_from(source->name),
-                                       .address_count = source->addr_count,
-                                       .have = 100};
-        memcpy(holder.address, source->addr, sizeof holder.address);
-        transfer_add_holder(live->transfer, &holder);
-    }
-}
-
 void live_begin(struct live *live, struct wanted *file, const struct wanted_source *sources)
 {
     live->file = file;
@@ -182,7 +168,7 @@ void live_begin(struct live *live, struct wanted *file, const struct wanted_sour
         finish(live, error, transfer_start_reason(error));
         return;
     }
-    add_holders(live, sources);
+    haul_add_holders(live->transfer, file, sources);
 }
 
 void live_stop(struct live *live)

@@ -36,26 +36,16 @@ static void put_line(const struct local *local, const struct wanted *file, uint3
 {
     static const struct record_id none;
     const struct local_name *name = &local->names[file - local->files];
-    struct record_result line = {.node = name->owner,
-                                 .reachable = true,
-                                 .offer = {.path = name->path,
-                                           .size = file->size,
-                                           .mtime = file->mtime,
-                                           .executable = file->executable,
-                                           .hashed = true,
-                                           .content = file->content,
-                                           .have = 100}};
+    struct record_result line = {.node = name->owner};
 
     if (holder < file->source_count) {
-        const struct wanted_source *source = &local->sources[file->source[holder]];
-        line.node = source->id;
-        line.name = text_from(source->name);
-        line.address_count = source->addr_count;
-        memcpy(line.address, source->addr, sizeof line.address);
+        wanted_holder(&local->sources[file->source[holder]], &line);
     }
+    line.reachable = true;
     line.name = line.name.len > 0 ? line.name : STR("unknown");
-    line.offer.copy = !record_id_equal(&line.node, &name->owner);
-    line.offer.origin = line.offer.copy ? name->owner : none;
+    bool copy = !record_id_equal(&line.node, &name->owner);
+    wanted_offer(file, name->path, copy ? &name->owner : &none, &line.offer);
+    line.offer.copy = copy;
     record_put_result(room, RECORD_SEARCH, &line);
     buf_put_char(room, '\n');
 }
@@ -137,6 +127,8 @@ static void read_givers(struct local *local, const struct json_value *value,
         json_get_text(&local->session->json, item, "name", &name);
         text_copy(name, source->name, sizeof source->name);
         source->bytes = (uint64_t)number(local, item, "bytes");
+        source->rate = (uint64_t)number(local, item, "rate");
+        json_get_bool(&local->session->json, item, "blamed", &source->blamed);
     }
 }
 
@@ -144,6 +136,8 @@ static void read_file(struct local *local, const struct json_value *value)
 {
     struct json_reader *json = &local->session->json;
     struct transfer_progress transfer = {.elapsed_ms = number(local, value, "elapsed_ms"),
+                                         .bound_ms = number(local, value, "bound_ms"),
+                                         .retries = (uint32_t)number(local, value, "retries"),
                                          .wasted = (uint64_t)number(local, value, "wasted"),
                                          .size = number(local, value, "size")};
     struct local_answer answer = {.file = file_of(local, value), .transfer = &transfer};

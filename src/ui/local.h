@@ -7,7 +7,7 @@
 #include "swarm/haul.h"
 #include "ui/session.h"
 
-enum { LOCAL_FILES = 256, LOCAL_TEXT = 16 * 1024, LOCAL_GIVERS = 3 }; /* of one order */
+enum { LOCAL_FILES = 256, LOCAL_TEXT = 16 * 1024, LOCAL_GIVERS = 8 }; /* of one order */
 
 /* What the network calls a file, and whose it is. */
 struct local_name {

@@ -47,7 +47,7 @@ int outcome_status(int result)
     }
 }
 
-static void put_source(struct buf *buf, const struct transfer_source *source)
+static void put_source(struct buf *buf, const struct transfer_source *source, int64_t size)
 {
     if (buf->ptr[buf->len - 1] == '}') {
         buf_put_char(buf, ',');
@@ -56,6 +56,10 @@ static void put_source(struct buf *buf, const struct transfer_source *source)
     json_put_field_hex(buf, "node", source->id.bytes, sizeof source->id);
     json_put_field_text(buf, "name", text_from(source->name));
     json_put_field_i64(buf, "bytes", (int64_t)source->bytes);
+    json_put_field_i64(buf, "share", progress_share(source, size));
+    if (source->rate > 0) {
+        json_put_field_i64(buf, "rate", (int64_t)source->rate);
+    }
     json_put_field_bool(buf, "blamed", source->blamed);
     buf_put_char(buf, '}');
 }
@@ -77,11 +81,11 @@ static void put_sources(struct buf *buf, const struct outcome_file *here)
     json_put_key(buf, "sources");
     buf_put_char(buf, '[');
     for (int i = 0; progress != NULL && i < progress->sources; i++) {
-        put_source(buf, &progress->source[i]);
+        put_source(buf, &progress->source[i], here->file->size);
     }
     if (progress == NULL && here->giver != NULL) {
         struct transfer_source source = giver_of(here);
-        put_source(buf, &source);
+        put_source(buf, &source, here->file->size);
     }
     buf_put_char(buf, ']');
 }
@@ -98,8 +102,11 @@ static void print_json(const struct outcome_file *here)
     json_put_field_bool(&buf, "was_there", here->file->was_there);
     if (here->progress != NULL) {
         json_put_field_i64(&buf, "elapsed_ms", here->progress->elapsed_ms);
-        int64_t ms = here->progress->elapsed_ms > 0 ? here->progress->elapsed_ms : 1;
-        json_put_field_i64(&buf, "rate", (int64_t)((double)here->file->size * 1000 / (double)ms));
+        json_put_field_i64(&buf, "rate",
+                           progress_rate(here->file->size, here->progress->elapsed_ms));
+        json_put_field_i64(&buf, "bound_ms", here->progress->bound_ms);
+        json_put_key(&buf, "ratio");
+        progress_put_ratio(&buf, here->progress);
         json_put_field_i64(&buf, "retries", here->progress->retries);
         json_put_field_i64(&buf, "wasted", (int64_t)here->progress->wasted);
     }
@@ -123,7 +130,18 @@ static void count_source(struct outcome *outcome, const struct transfer_source *
         outcome->source[i] = *source;
     } else {
         outcome->source[i].bytes += source->bytes;
+        outcome->source[i].rate = 0; /* of one file only */
         outcome->source[i].blamed |= source->blamed;
+    }
+}
+
+void outcome_blame(struct outcome *outcome, const struct wanted_source *source)
+{
+    struct transfer_source liar = {.id = source->id, .addr = source->addr[0], .blamed = true};
+
+    text_copy(text_from(source->name), liar.name, sizeof liar.name);
+    if (source->blamed) {
+        count_source(outcome, &liar);
     }
 }
 
@@ -133,6 +151,8 @@ static void count(struct outcome *outcome, const struct outcome_file *here)
 
     outcome->files++;
     outcome->bytes += (uint64_t)here->file->size;
+    outcome->wasted += progress != NULL ? progress->wasted : 0;
+    outcome->retries += progress != NULL ? progress->retries : 0;
     for (int i = 0; progress != NULL && i < progress->sources; i++) {
         count_source(outcome, &progress->source[i]);
     }
@@ -147,11 +167,9 @@ void outcome_summary(const struct outcome *outcome, int64_t elapsed_ms)
     char text[8192];
     struct buf buf = buf_on(text, sizeof text);
 
-    buf_printf(&buf, "%u files, ", (unsigned)outcome->files);
+    buf_printf(&buf, "%u file%s, ", (unsigned)outcome->files, outcome->files == 1 ? "" : "s");
     buf_put_size(&buf, outcome->bytes);
-    buf_put_text(&buf, " in ");
-    buf_put_duration(&buf, elapsed_ms);
-    buf_put_text(&buf, ", SHA-256 verified");
+    progress_put_time(&buf, (int64_t)outcome->bytes, elapsed_ms);
     if (outcome->failed > 0) {
         buf_printf(&buf, "; %u failed", (unsigned)outcome->failed);
     }
@@ -159,6 +177,7 @@ void outcome_summary(const struct outcome *outcome, int64_t elapsed_ms)
     for (int i = 0; i < outcome->source_count; i++) {
         progress_put_source(&buf, &outcome->source[i], (int64_t)outcome->bytes);
     }
+    progress_put_waste(&buf, outcome->wasted, outcome->retries);
     fwrite(buf.ptr, 1, buf.len, stderr);
 }
 

@@ -16,7 +16,8 @@ struct outcome {
     int lines; /* of progress on stderr, which a line has to make room for */
     int status;
     uint32_t files, failed; /* that are here, and that are not */
-    uint64_t bytes;
+    uint64_t bytes, wasted;
+    uint32_t retries;
     /* Who gave them, as far as there is room. */
     int source_count;
     struct transfer_source source[OUTCOME_SOURCES];
@@ -36,6 +37,8 @@ struct outcome_file {
 void outcome_here(struct outcome *outcome, const struct outcome_file *here);
 /* It is not, for this reason. */
 void outcome_failed(struct outcome *outcome, const char *shown, const char *reason, int status);
+/* Names a source that sent wrong bytes of a file that came in a batch; nothing of any other. */
+void outcome_blame(struct outcome *outcome, const struct wanted_source *source);
 /* On stderr: how many files came, how fast and from whom. */
 void outcome_summary(const struct outcome *outcome, int64_t elapsed_ms);
 /* The exit status for what a transfer ended with. */

@@ -132,6 +132,43 @@ void progress_clear(int *lines)
     *lines = 0;
 }
 
+int64_t progress_rate(int64_t size, int64_t elapsed_ms)
+{
+    return (int64_t)((double)size * 1000 / (double)(elapsed_ms > 0 ? elapsed_ms : 1));
+}
+
+int progress_share(const struct transfer_source *source, int64_t size)
+{
+    return size > 0 ? (int)((int64_t)source->bytes * 100 / size) : 0;
+}
+
+void progress_put_ratio(struct buf *buf, const struct transfer_progress *progress)
+{
+    int64_t bound = progress->bound_ms > 0 ? progress->bound_ms : 1;
+    int64_t elapsed = progress->elapsed_ms > bound ? progress->elapsed_ms : bound;
+    int64_t hundredths = elapsed * 100 / bound;
+
+    buf_printf(buf, "%lld.%02d", (long long)(hundredths / 100), (int)(hundredths % 100));
+}
+
+void progress_put_time(struct buf *buf, int64_t size, int64_t elapsed_ms)
+{
+    buf_put_text(buf, " in ");
+    buf_put_duration(buf, elapsed_ms);
+    buf_put_text(buf, ", ");
+    buf_put_size(buf, (uint64_t)progress_rate(size, elapsed_ms));
+    buf_put_text(buf, "/s, SHA-256 verified");
+}
+
+void progress_put_waste(struct buf *buf, uint64_t wasted, uint32_t retries)
+{
+    if (wasted > 0) {
+        buf_put_text(buf, "  wasted: ");
+        buf_put_size(buf, wasted);
+        buf_printf(buf, ", %u pieces asked for again\n", (unsigned)retries);
+    }
+}
+
 void progress_put_source(struct buf *buf, const struct transfer_source *source, int64_t size)
 {
     char addr[ADDR_TEXT_MAX];
@@ -142,7 +179,12 @@ void progress_put_source(struct buf *buf, const struct transfer_source *source, 
     buf_put_text(buf, ": ");
     buf_put_size(buf, source->bytes);
     if (size > 0) {
-        buf_printf(buf, " (%d%%)", (int)((int64_t)source->bytes * 100 / size));
+        buf_printf(buf, " (%d%%)", progress_share(source, size));
+    }
+    if (source->rate > 0) {
+        buf_put_text(buf, ", at best ");
+        buf_put_size(buf, source->rate);
+        buf_put_text(buf, "/s");
     }
     if (source->blamed) {
         buf_put_text(buf, ", sent wrong bytes");
@@ -154,23 +196,20 @@ void progress_summary(const char *name, const struct transfer_progress *progress
 {
     char text[8192];
     struct buf buf = buf_on(text, sizeof text);
-    int64_t ms = progress->elapsed_ms > 0 ? progress->elapsed_ms : 1;
 
     buf_put_shown(&buf, text_from(name));
     buf_put_text(&buf, ": ");
     buf_put_size(&buf, (uint64_t)progress->size);
-    buf_put_text(&buf, " in ");
-    buf_put_duration(&buf, progress->elapsed_ms);
-    buf_put_text(&buf, ", ");
-    buf_put_size(&buf, (uint64_t)((double)progress->size * 1000 / (double)ms));
-    buf_put_text(&buf, "/s, SHA-256 verified\n");
+    progress_put_time(&buf, progress->size, progress->elapsed_ms);
+    if (progress->bound_ms > 0) {
+        buf_put_text(&buf, "; ");
+        progress_put_ratio(&buf, progress);
+        buf_put_text(&buf, " times the bound");
+    }
+    buf_put_char(&buf, '\n');
     for (int i = 0; i < progress->sources; i++) {
         progress_put_source(&buf, &progress->source[i], progress->size);
     }
-    if (progress->wasted > 0) {
-        buf_put_text(&buf, "  wasted: ");
-        buf_put_size(&buf, progress->wasted);
-        buf_printf(&buf, ", %u pieces asked for again\n", progress->retries);
-    }
+    progress_put_waste(&buf, progress->wasted, progress->retries);
     fwrite(buf.ptr, 1, buf.len, stderr);
 }

@@ -18,6 +18,16 @@ void progress_show(int *lines, const char *name, const struct haul_progress *pro
 void progress_show_text(int *lines, struct buf *text);
 /* Takes them away. */
 void progress_clear(int *lines);
+/* Bytes/s of size bytes in so long a time. */
+int64_t progress_rate(int64_t size, int64_t elapsed_ms);
+/* A source's part of size bytes, in per cent. */
+int progress_share(const struct transfer_source *source, int64_t size);
+/* How many times the bound the download took, as 1.07. */
+void progress_put_ratio(struct buf *buf, const struct transfer_progress *progress);
+/* " in TIME, RATE/s, SHA-256 verified" */
+void progress_put_time(struct buf *buf, int64_t size, int64_t elapsed_ms);
+/* A line of what came for nothing; nothing when there is none. */
+void progress_put_waste(struct buf *buf, uint64_t wasted, uint32_t retries);
 /* A source and its share of size bytes, as a line. */
 void progress_put_source(struct buf *buf, const struct transfer_source *source, int64_t size);
 /* What a finished download was: time, mean rate, sources and their shares, waste. One line each, on

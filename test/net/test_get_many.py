@@ -369,6 +369,8 @@ def test_on_a_terminal(fleet, index):
     assert board.ended() == 0
     rows = [row.rstrip() for row in board.screen.rows if row.strip()]
     assert re.fullmatch(r"[0-9a-f]{64}  big\.bin", rows[0]), rows
-    assert re.match(r"big\.bin: 2\.0 MiB in .*, SHA-256 verified$", rows[1]), rows
-    assert rows[2] == "  kitchen: 2.0 MiB (100%)" and len(rows) == 3, rows
+    done = r"big\.bin: 2\.0 MiB in .*, SHA-256 verified; \d+\.\d\d times the bound"
+    assert re.fullmatch(done, rows[1]), rows
+    source = r"  kitchen: 2\.0 MiB \(100%\), at best \S+ \S+/s"
+    assert re.fullmatch(source, rows[2]) and len(rows) == 3, rows
     assert board.screen.widest < 80

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Looks at holders only, changes nothing. Loop thread. */
+#include "swarm/report.h"
+
+#include <string.h>
+
+/* One that can be asked is counted to the end, whether it was asked or not. */
+static struct bound_source times_of(const struct holder *holder, int64_t began_ms)
+{
+    bool stays = holder->state == HOLDER_READY;
+
+    return (struct bound_source){.from_ms = holder->meter.known_ms - began_ms,
+                                 .to_ms = stays ? INT64_MAX : holder->meter.last_ms - began_ms,
+                                 .rate = bound_meter_best(&holder->meter)};
+}
+
+void report_sources(const struct download *download, int64_t began_ms,
+                    struct transfer_progress *out)
+{
+    struct bound_source times[TRANSFER_HOLDERS_MAX];
+    struct bound bound = {.downlink = bound_meter_best(&download->downlink),
+                          .elapsed_ms = out->elapsed_ms,
+                          .sources = times};
+
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        const struct holder *holder = &download->holders[i];
+        if (holder->bytes == 0 && !holder->blamed) {
+            continue;
+        }
+        struct transfer_source *source = &out->source[out->sources++];
+        source->id = holder->id;
+        memcpy(source->name, holder->name, sizeof source->name);
+        source->addr = holder->addr[holder->addr_now];
+        source->bytes = holder->bytes;
+        source->blamed = holder->blamed;
+        source->failed = holder->state == HOLDER_OUT;
+        bound.bytes += holder->bytes;
+        times[bound.count] = times_of(holder, began_ms);
+        source->rate = times[bound.count++].rate;
+    }
+    out->bound_ms = bound_ms(&bound);
+}
