@@ -100,9 +100,11 @@ void announce_begin_join(struct exchange *exchange, void *role)
     member_let_go(role, exchange);
 }
 
-void announce_begin_update(struct exchange *exchange, void *role)
+void announce_begin_update(struct exchange *exchange, void *context)
 {
+    struct index_role *role = context;
     announce_take(exchange, role, false);
+    role->counters.updates_refused += exchange_is_answered(exchange);
     member_let_go(role, exchange);
 }
 
@@ -140,6 +142,7 @@ static void announce_free(struct announce *a)
 
 static void announce_refuse(struct announce *a, int status, const char *error, const char *hint)
 {
+    a->role->counters.updates_refused += !a->is_join;
     role_refuse(a->role, a->exchange, status, error, hint);
     announce_free(a);
 }
@@ -147,6 +150,7 @@ static void announce_refuse(struct announce *a, int status, const char *error, c
 static void announce_refuse_seq(struct announce *a, const char *error,
                                 const struct catalog_node *node)
 {
+    a->role->counters.updates_refused += !a->is_join;
     role_refuse_seq(a->role, a->exchange, error, node);
     announce_free(a);
 }
@@ -540,6 +544,7 @@ static void announce_end_ignored(struct announce *a)
         announce_refuse_error(a, -P2P_ENOTFOUND);
         return;
     }
+    a->role->counters.updates_ignored++;
     announce_answer(a);
     a->node = NULL;
     announce_free(a);

@@ -73,11 +73,17 @@ static void figure_events(struct buf *buf, const struct role_counters *counters)
         const char *key;
         uint64_t value;
     } rows[] = {
-        {"searches", counters->searches},   {"lookups", counters->lookups},
-        {"redirects", counters->redirects}, {"joins", counters->joins},
-        {"updates", counters->updates},     {"alives", counters->alives},
-        {"leaves", counters->leaves},       {"lost", counters->lost},
+        {"searches", counters->searches},
+        {"lookups", counters->lookups},
+        {"redirects", counters->redirects},
+        {"joins", counters->joins},
+        {"updates", counters->updates},
+        {"alives", counters->alives},
+        {"leaves", counters->leaves},
+        {"lost", counters->lost},
         {"refused", counters->refused},
+        {"updates_refused", counters->updates_refused},
+        {"updates_ignored", counters->updates_ignored},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         figure_u64(buf, rows[i].key, rows[i].value);

@@ -38,6 +38,8 @@ struct role_home {
 
 struct role_counters {
     uint64_t joins, updates, alives, leaves, lost, searches, lookups, redirects, refused;
+    uint64_t updates_refused,
+        updates_ignored; /* of those refused; known already, so answered 200 */
 };
 
 struct index_role {

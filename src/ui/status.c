@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks /v1/stats: of the node that runs for this folder, else of the index. Figures are shown by
- * one table of fields, so that what a node does not tell is not shown; --json is the document
- * itself. */
+/* Asks /v1/stats: of the node that runs for this folder, else of the index; an index also for
+ * /v1/nodes, over the same connection. Figures are shown by one table of fields, so that what a
+ * node does not tell is not shown; --json is the document itself, and in it the nodes as "members".
+ * First thread. */
 #include "ui/status.h"
 
 #include "base/addr.h"
+#include "base/log.h"
 #include "ui/session.h"
+#include "wire/told.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+enum { STATUS_MS = 5000 };
 enum kind { SHOW_COUNT, SHOW_SIZE, SHOW_TIME, SHOW_TEXT, SHOW_YES };
 
 static const struct field {
@@ -34,17 +38,14 @@ static const struct field {
     {"searches", "searches", SHOW_COUNT},
     {"search.p50_us", "search p50 us", SHOW_COUNT},
     {"search.p99_us", "search p99 us", SHOW_COUNT},
-    {"tables.offers.used", "offers in use", SHOW_COUNT},
-    {"tables.offers.peak", "offers at most", SHOW_COUNT},
-    {"tables.offers.size", "offers fit", SHOW_COUNT},
-    {"tables.nodes.used", "nodes in use", SHOW_COUNT},
-    {"tables.nodes.size", "nodes fit", SHOW_COUNT},
     {"feed.n", "feed number", SHOW_COUNT},
     {"feed.readers", "feed readers", SHOW_COUNT},
     {"snapshot.age_ms", "snapshot age", SHOW_TIME},
     {"snapshot.bytes", "snapshot", SHOW_SIZE},
     {"snapshot.error", "snapshot fault", SHOW_TEXT},
     {"refused", "refused", SHOW_COUNT},
+    {"updates_refused", "updates refused", SHOW_COUNT},
+    {"updates_ignored", "updates repeated", SHOW_COUNT},
     {"rss_bytes", "memory in use", SHOW_SIZE},
     {"memory_bytes", "memory budget", SHOW_SIZE},
     {"state_bytes_written", "state written", SHOW_SIZE},
@@ -56,7 +57,9 @@ struct status {
     struct directory_call call; /* to the index */
     struct client *client;      /* or to the local node */
     int http_status;
-    bool shown;
+    bool shown, is_index;
+    bool listed;         /* the nodes, to their end */
+    const char *between; /* two nodes in JSON */
 };
 
 static bool put_value(struct buf *buf, struct json_reader *reader, const struct json_value *stats,
@@ -112,7 +115,7 @@ static void put_line(const char *label, const struct buf *value)
 {
     bool table = plat_is_terminal(1);
 
-    printf(table ? "%-14s %.*s\n" : "%s\t%.*s\n", label, (int)value->len, value->ptr);
+    printf(table ? "%-16s %.*s\n" : "%s\t%.*s\n", label, (int)value->len, value->ptr);
 }
 
 /* "10.0.0.6:7750 in step, 3 behind" */
@@ -141,13 +144,70 @@ static void show_mirrors(struct json_reader *reader, const struct json_value *st
     }
 }
 
+/* "12 of 81920, at most 15" */
+static void show_tables(struct json_reader *reader, const struct json_value *stats)
+{
+    static const char *const names[] = {"nodes", "offers", "names", "contents"};
+    static const char *const keys[] = {"used", "size", "peak"};
+    static const char *const words[] = {"", " of ", ", at most "};
+    const struct json_value *tables = json_get_object(stats, "tables");
+
+    for (size_t i = 0; tables != NULL && i < sizeof names / sizeof names[0]; i++) {
+        const struct json_value *table = json_get_object(tables, names[i]);
+        char label[24], text[96];
+        struct buf buf = buf_on(text, sizeof text);
+        snprintf(label, sizeof label, "table %s", names[i]);
+        for (int k = 0; table != NULL && k < 3; k++) {
+            struct field field = {keys[k], label, SHOW_COUNT};
+            buf_put_text(&buf, words[k]);
+            (void)put_value(&buf, reader, table, &field);
+        }
+        put_line(label, &buf);
+    }
+}
+
+/* "kitchen 1a2b3c4d peer 10.0.0.7:7751 active 2.0 s, epoch 3.18, 12 offers, 2 uploads, 6 free"; on
+ * a terminal in two lines. */
+static void show_node(const struct told_node *node)
+{
+    char text[512], at[ADDR_TEXT_MAX] = "-";
+    struct buf buf = buf_on(text, sizeof text);
+    bool two = plat_is_terminal(1);
+
+    if (node->address_count > 0) {
+        addr_format(&node->address[0], at);
+    }
+    buf_put_shown(&buf, node->name);
+    buf_put_char(&buf, ' ');
+    buf_put_hex(&buf, node->id.bytes, 4);
+    buf_printf(&buf, " %s %s %s ", record_role_text(node->role), at,
+               record_state_text(node->state));
+    buf_put_duration(&buf, node->age_ms);
+    if (two) {
+        put_line("node", &buf);
+        buf.len = 0;
+    }
+    buf_printf(&buf, "%sepoch %llu.%llu, %u offers, %u uploads, %u free", two ? "" : ", ",
+               (unsigned long long)node->epoch, (unsigned long long)node->seq,
+               (unsigned)node->offers, (unsigned)node->uploads, (unsigned)node->slots);
+    if (node->rate > 0) {
+        buf_put(&buf, STR(", "));
+        buf_put_size(&buf, node->rate);
+        buf_put(&buf, STR("/s"));
+    }
+    put_line(two ? "" : "node", &buf);
+}
+
 static void show(struct status *status, struct str line)
 {
     struct json_reader *reader = &status->session.json;
     const struct json_value *stats = json_parse(reader, line);
+    struct str role;
 
+    status->is_index = stats != NULL && json_get_text(reader, stats, "role", &role) == 0 &&
+                       !text_equal(role, STR("peer"));
     if (status->session.line->json) {
-        printf("%.*s\n", (int)line.len, line.ptr);
+        printf("%.*s", (int)(line.len - status->is_index), line.ptr);
         status->shown = true;
         return;
     }
@@ -162,6 +222,7 @@ static void show(struct status *status, struct str line)
         }
     }
     if (stats != NULL) {
+        show_tables(reader, stats);
         show_mirrors(reader, stats);
     }
 }
@@ -180,16 +241,78 @@ static void on_line(void *ctx, struct str line)
     }
 }
 
+/* ---- the nodes of an index ---- */
+
+static void on_node(void *ctx, struct str line)
+{
+    struct status *status = ctx;
+    struct told_node node;
+
+    if (status->http_status != 200 || status->listed ||
+        told_read_node(&status->session.json, line, &node, &status->listed) != 0 ||
+        status->listed) {
+        return;
+    }
+    if (status->session.line->json) {
+        printf("%s%.*s", status->between, (int)line.len, line.ptr);
+        status->between = ",";
+    } else if (node.state != RECORD_LEFT) {
+        show_node(&node);
+    }
+}
+
+static void on_nodes_done(void *ctx, int result)
+{
+    struct status *status = ctx;
+
+    if (status->session.line->json) {
+        printf("]}\n");
+    }
+    if (!status->listed) {
+        session_say("the index does not tell its nodes: %s",
+                    log_error(result != 0 ? result : -P2P_EPROTO));
+    }
+    session_end(&status->session, status->listed ? P2P_EXIT_OK : P2P_EXIT_FAILED);
+}
+
+static void ask_nodes(struct status *status)
+{
+    static const struct client_handlers handlers = {
+        .on_head = on_head, .on_line = on_node, .on_done = on_nodes_done};
+    struct client_request request = {.method = HTTP_METHOD_GET,
+                                     .target = STR("/v1/nodes"),
+                                     .timeout_ms = STATUS_MS,
+                                     .handlers = &handlers,
+                                     .ctx = status};
+    struct client *client = status->client != NULL ? status->client : status->call.client;
+    int error = client != NULL ? client_send(client, &request) : -P2P_ECLOSED;
+
+    if (status->session.line->json) {
+        printf(",\"members\":[");
+    }
+    if (error != 0) {
+        on_nodes_done(status, error);
+    }
+}
+
+/* ---- the figures ---- */
+
 static void on_done(void *ctx, int result)
 {
     struct status *status = ctx;
     struct session *session = &status->session;
     int end = status->shown ? P2P_EXIT_OK : P2P_EXIT_FAILED;
 
+    if (status->shown && status->is_index) {
+        ask_nodes(status);
+        return;
+    }
     if (!status->shown && result != 0 && status->client == NULL) {
         end = session_no_index(session, result);
     } else if (!status->shown) {
         session_say("the node does not tell its figures (HTTP status %d)", status->http_status);
+    } else if (session->line->json) {
+        printf("\n");
     }
     session_end(session, end);
 }
@@ -201,13 +324,14 @@ static int ask(struct status *status)
     struct session *session = &status->session;
     struct client_request request = {.method = HTTP_METHOD_GET,
                                      .target = STR("/v1/stats"),
-                                     .timeout_ms = 5000,
+                                     .timeout_ms = STATUS_MS,
                                      .handlers = &handlers,
                                      .ctx = status};
     int error = 0;
 
     if (!session->has_local) {
         status->call.request = request;
+        status->call.keep = true;
         return directory_send(session->directory, &status->call);
     }
     status->client = client_open(session->pool, &session->local_addr, &error);
@@ -232,6 +356,7 @@ int status_run(struct command_line *line)
     static struct status status;
 
     memset(&status, 0, sizeof status);
+    status.between = "";
     int end = session_open(&status.session, line);
 
     if (end == 0) {
