@@ -4,13 +4,12 @@
 beside opentracker over HTTP, which closes each connection, from the same load generator (bench/announce.c); what an announced pair
 of node and content takes; and ten thousand open sessions. opentracker runs where it is installed. In turn, medians."""
 import os
-import shutil
 import subprocess
 import time
 
 import million
 from million import load_of_machine, rss_bytes, stats
-from rival import Bench, cpu_seconds, free_port, in_turn, verdict, wait_port
+from rival import Bench, cpu_seconds, free_port, has, in_turn, program, verdict, wait_port
 
 ROUNDS = int(os.environ.get("P2P_BENCH_ROUNDS", 3))
 SECONDS = int(os.environ.get("P2P_BENCH_SECONDS", 4))
@@ -56,7 +55,7 @@ def tracker(bench, contenders):
     with open(bench.path("tracker", "list"), "w") as out:
         out.writelines((b"torrent-number-%05d" % i).hex().upper() + "\n" for i in range(100))
     os.chmod(bench.dir, 0o755)
-    process = bench.start(["taskset", "-c", "0", "opentracker", "-i", "127.0.0.1", "-p", str(port), "-d", bench.path("tracker", ""), "-w", "list"],
+    process = bench.start(["taskset", "-c", "0", program("opentracker"), "-i", "127.0.0.1", "-p", str(port), "-d", bench.path("tracker", ""), "-w", "list"],
                           bench.path("tracker.log"))
     wait_port(port)
     empty = rss_bytes(process.pid)
@@ -90,7 +89,7 @@ with Bench("announce") as bench:
     server, port, _ = bench.role("index", "-m", "128M", "--index.lease", "1h", name="index", cpus="0")
     empty, world = rss_bytes(server.pid), None
     contenders = {"p2p index, alive": rate("alive", port, server.pid), "p2p index, update": rate("update", port, server.pid)}
-    other = tracker(bench, contenders) if shutil.which("opentracker") else None
+    other = tracker(bench, contenders) if has("opentracker") else None
     figures = in_turn(ROUNDS, contenders)
     for name, value in figures.items():
         print(f"{name:24} {value:9.0f} answers for each CPU second")
@@ -99,8 +98,6 @@ with Bench("announce") as bench:
             verdict(f"{name} / opentracker", figures[name] / figures["opentracker, announce"], 2)
         known = min(100000, longest["tracker"])
         print(f"opentracker: {(rss_bytes(other[0].pid) - other[1]) / known:.0f} bytes for each of {known} announced pairs, no names")
-    else:
-        print("opentracker is not installed: nothing to compare with")
     server, port, _ = bench.role("index", "-m", "128M", "--index.lease", "1h", name="pairs")
     world = pairs(server, port, rss_bytes(server.pid))
     sessions(bench)

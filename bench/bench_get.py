@@ -4,13 +4,13 @@
 which verifies nothing, and aria2 from nginx with its SHA-256 check. In turn, medians."""
 import hashlib
 import os
-import shutil
 
-from rival import P2P, Bench, in_turn, timed, verdict, wait_hashed
+from rival import P2P, Bench, has, in_turn, need, timed, verdict, wait_hashed
 
 SIZE = int(os.environ.get("P2P_BENCH_SIZE", 2 << 30))
 ROUNDS = int(os.environ.get("P2P_BENCH_ROUNDS", 5))
 
+need("nginx", "curl")
 with Bench("get") as bench:
     os.makedirs(bench.path("out"), exist_ok=True)
     file = bench.big_file(bench.path("share", "image"), SIZE)
@@ -35,7 +35,7 @@ with Bench("get") as bench:
 
     contenders = {"p2p get, verified": fetch("p2p get, verified", [P2P, "get", "image", "-i", f"127.0.0.1:{index}"]),
                   "curl from nginx, unverified": fetch("curl from nginx, unverified", ["curl", "-s", "-o", out, url])}
-    if shutil.which("aria2c") and sha:
+    if sha and has("aria2c", "aria2"):
         contenders["aria2c --checksum from nginx"] = fetch(
             "aria2c --checksum from nginx",
             ["aria2c", "-q", "--file-allocation=none", f"--checksum=sha-256={sha}", "-d", bench.path("out"), "-o", "image", url])

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 
-from rival import Bench, cpu_seconds, in_turn, verdict, wait_hashed
+from rival import Bench, cpu_seconds, in_turn, need, verdict, wait_hashed
 
 ROUNDS = int(os.environ.get("P2P_BENCH_ROUNDS", 3))
 SECONDS = int(os.environ.get("P2P_BENCH_SECONDS", 5))
@@ -28,6 +28,7 @@ def wrk(url, pid):
 
 
 latencies, seen = {}, {}
+need("wrk", "nginx", "curl")
 with Bench("lookup") as bench:
     for i in range(1000):
         with open(bench.path("share", f"folder{i % 10}", f"file{i}.txt"), "w") as out:

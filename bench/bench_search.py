@@ -5,7 +5,6 @@ name, over a keep-alive connection; then p2p search as a command beside plocate,
 over the plain list, process starts included. In turn, medians."""
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import time
@@ -13,7 +12,7 @@ from urllib.parse import quote
 
 import million
 from million import Link, Million, load_of_machine
-from rival import P2P, Bench, cpu_seconds, in_turn
+from rival import P2P, Bench, cpu_seconds, has, in_turn, program
 
 ROUNDS = int(os.environ.get("P2P_BENCH_ROUNDS", 21))
 TEXTS = {"rare": ["libcrypto", "zzzz", "sshd_config"], "common": ["readme", "copyright", ".so", "usr/share"],
@@ -88,10 +87,9 @@ def beside(bench, port, world):
         out.writelines("/" + path + "\n" for path in world.paths)
     contenders = {"p2p search": lambda text: [P2P, "search", text, "-i", f"127.0.0.1:{port}"],
                   "grep -c -F": lambda text: ["grep", "-c", "-F", "--", text, names]}
-    build = shutil.which("plocate-build") or "/usr/sbin/plocate-build"
-    if os.access(build, os.X_OK) and shutil.which("plocate"):
+    if has("plocate-build", "plocate") and has("plocate"):
         base = bench.path("plocate.db")
-        subprocess.run([build, "-p", names, base], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([program("plocate-build"), "-p", names, base], check=True, stdout=subprocess.DEVNULL)
         print(f"plocate's database: {os.path.getsize(base) / 1048576:.1f} MiB, the list {os.path.getsize(names) / 1048576:.1f} MiB")
         contenders["plocate, first 1000"] = lambda text: ["plocate", "-d", base, "-l", "1000", "--", text]
         contenders["plocate -i, first 1000"] = lambda text: ["plocate", "-d", base, "-i", "-l", "1000", "--", text]
@@ -109,7 +107,8 @@ with Bench("search") as bench:
     server, port, _ = million.index(bench, cpus="0")
     world.join(port)
     exact(port, world)
-    wrk(bench, server, port)
+    if has("wrk"):
+        wrk(bench, server, port)
     over_http(port, 100)
     over_http(port, 1000)
     beside(bench, port, world)

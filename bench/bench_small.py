@@ -5,7 +5,7 @@ a local daemon and aria2c -i from nginx, which do not. In turn, medians."""
 import os
 import shutil
 
-from rival import P2P, Bench, free_port, in_turn, timed, verdict, wait_hashed, wait_port
+from rival import P2P, Bench, free_port, has, in_turn, timed, verdict, wait_hashed, wait_port
 
 FILES = int(os.environ.get("P2P_BENCH_FILES", 5000))
 SIZE = int(os.environ.get("P2P_BENCH_SIZE", 4096))
@@ -45,9 +45,9 @@ with Bench("small") as bench:
     _, at, _ = bench.role("peer", bench.path("share"), "-i", f"127.0.0.1:{index}", name="peer", ready=r"joined")
     wait_hashed(at, FILES)
     commands = {"p2p get, verified": [os.path.abspath(P2P), "get", "small/", "-i", f"127.0.0.1:{index}"]}
-    if shutil.which("rsync"):
+    if has("rsync"):
         commands["rsync from its daemon"] = rsync_daemon(bench)
-    if shutil.which("aria2c") and shutil.which("nginx"):
+    if has("aria2c", "aria2") and has("nginx"):
         commands["aria2c -i from nginx"] = aria2_list(bench, paths)
     cpu = {}
 

@@ -66,7 +66,7 @@ server {{ listen 127.0.0.1:{port}; root {root}; }} }}
 """)
         pin = ["taskset", "-c", cpus] if cpus else []
         os.chmod(self.dir, 0o755)
-        self.start([*pin, "nginx", "-c", conf], self.path("nginx", "log"))
+        self.start([*pin, program("nginx"), "-c", conf], self.path("nginx", "log"))
         wait_port(port)
         return port
 
@@ -89,6 +89,26 @@ server {{ listen 127.0.0.1:{port}; root {root}; }} }}
             for _ in range(size >> 20):
                 out.write(block)
         os.unlink(path)
+
+
+def program(name):
+    """Its path, or None; servers lie where a user's PATH does not lead."""
+    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")
+
+
+def has(name, package=None):
+    """Whether a rival is there; when it is not, what is left out and how to get it."""
+    found = program(name) is not None
+    if not found:
+        print(f"NOT INSTALLED: {name}; nothing is compared with it here (apt-get install {package or name})")
+    return found
+
+
+def need(*names):
+    """What a bench makes no sense without: it ends, and the benches behind it go on."""
+    if not all([has(name) for name in names]):
+        print("this bench is left out")
+        sys.exit(0)
 
 
 def cpu_seconds(pid):

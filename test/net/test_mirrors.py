@@ -12,7 +12,7 @@ import pytest
 
 from chains import sha256
 from feed import Cable, Feed, offered
-from fleet import free_port, program, put, wait_until
+from fleet import SLOW, free_port, program, put, wait_until
 from wire import Member, del_line, offer, put_line
 
 HEALED_S = 5  # after a break mirrors agree within
@@ -210,22 +210,32 @@ def test_no_search_fails_while_one_index_lives(fleet):
         ring.wait_in_step()
 
 
-def test_an_index_that_stands_still_is_passed_over(fleet):
+def test_an_index_that_stands_still_is_passed_over(fleet, here):
+    """Every command asks the next one when the first says nothing for 300 ms."""
     ring = Ring(fleet, 2, plain=True)
     first, second = ring.indexes
-    with Member(second) as member:
-        member.joined(offer("a.txt"))
-        first.wait_file("a.txt")
-        first.send(signal.SIGSTOP)
-        try:
+    fleet.peer(second, {"a.txt": b"alpha"})
+    for index in ring.indexes:
+        index.wait_file("a.txt", sha256(b"alpha"))
+    both = f"{first.address},{second.address}"
+    first.send(signal.SIGSTOP)
+    try:
+        for command, shows in (
+            (["list"], "a.txt"),
+            (["search", "a.txt"], "a.txt"),
+            (["who", "a.txt"], "kitchen"),
+            (["status"], second.stats()["id"]),
+            (["get", "a.txt", "-o", here / "got"], sha256(b"alpha")),
+        ):
             began = time.monotonic()
-            both = f"{first.address},{second.address}"
-            assert "a.txt" in fleet.ok("search", "a.txt", index=both).out
-            assert time.monotonic() - began < 3
-            wait_until(lambda: second.stats()["mirrors"][0]["state"] != "in step", 10)
-        finally:
-            first.send(signal.SIGCONT)
-        ring.wait_in_step()
+            assert shows in fleet.ok(*command, index=both).out
+            took = time.monotonic() - began
+            assert 0.29 < took < 1.5 * SLOW, f"{command[0]}: {took:.2f} s"
+        assert (here / "got").read_bytes() == b"alpha"
+        wait_until(lambda: second.stats()["mirrors"][0]["state"] != "in step", 10)
+    finally:
+        first.send(signal.SIGCONT)
+    ring.wait_in_step()
 
 
 def test_only_the_home_loses_a_node(fleet):
