@@ -102,6 +102,7 @@ def test_places_that_are_none(fleet, since, status):
         assert feed.head.status == status
 
 
+# Rule 3 of mirrors (test_rules.py).
 def test_what_left_the_ring_is_410(fleet):
     index = fleet.index("-m", "4M")
     with Member(index) as member:
@@ -142,6 +143,7 @@ def test_one_node_alone(fleet):
         assert index.get(f"/v1/changes?node={bad}").status == 400
 
 
+# Rule 6 of mirrors.
 def test_a_restart_begins_another_feed(fleet):
     index = fleet.index()
     with Member(index) as member:

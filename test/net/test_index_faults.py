@@ -113,6 +113,7 @@ def killed_again_and_again(fleet, rounds):
         truth = what_peers_have(peers)
         what = f"round {number}: the index answers what the peers have"
         wait_until(lambda t=truth: what_is_answered(index) == t, 15, what)
+        wait_until(lambda: all(index.node(peer.name) for peer in peers), 15, "all have spoken")
         check_figures(index, peers, truth)
 
 

@@ -107,6 +107,7 @@ def moved(member, index):
     return other
 
 
+# Rules 1 and 6 (test_rules.py has their words).
 def test_what_one_learns_all_know(fleet):
     ring = Ring(fleet, 3, plain=True)
     a, b, c = ring.indexes
@@ -133,6 +134,7 @@ def answer_id(index):
     return index.get("/v1/stats").header("p2p-node")
 
 
+# Rule 3.
 def test_a_mirror_that_comes_late_catches_up(fleet):
     first = fleet.index()
     members = [Member(first, f"m{i}") for i in range(12)]
@@ -176,6 +178,7 @@ def test_what_is_no_index_is_said_and_not_followed(fleet):
     assert index.get("/v1/stats").status == 200
 
 
+# Rule 1.
 def test_a_peer_goes_on_with_the_next_index(fleet):
     """It was told of one only; it learns the other from the join, and takes nothing up again."""
     ring = Ring(fleet, 2, plain=True)
@@ -238,6 +241,7 @@ def test_an_index_that_stands_still_is_passed_over(fleet, here):
     ring.wait_in_step()
 
 
+# Rule 4.
 def test_only_the_home_loses_a_node(fleet):
     """The mirror has no word of the node for many leases; its home has."""
     ring = Ring(fleet, 2, "--index.lease", "1s")
@@ -255,6 +259,7 @@ def test_only_the_home_loses_a_node(fleet):
         assert a.stats()["lost"] == b.stats()["lost"] == 1
 
 
+# Rule 4.
 def test_a_mirror_whose_home_is_silent_judges_itself_and_takes_it_back(fleet):
     ring = Ring(fleet, 2, "--index.lease", "2s")
     a, b = ring.indexes
@@ -284,6 +289,7 @@ def test_a_mirror_whose_home_is_silent_judges_itself_and_takes_it_back(fleet):
         assert living(a) == living(b)
 
 
+# Rule 5.
 def test_nothing_dead_comes_back(fleet):
     """It left at one while the other could not hear it."""
     ring = Ring(fleet, 3)
@@ -303,6 +309,7 @@ def test_nothing_dead_comes_back(fleet):
         assert all(x.file("d") is None for x in ring.indexes)
 
 
+# Rules 1 and 4.
 def test_a_node_that_moved_while_its_home_was_cut_off(fleet):
     ring = Ring(fleet, 2)
     a, b = ring.indexes
@@ -324,6 +331,7 @@ def test_a_node_that_moved_while_its_home_was_cut_off(fleet):
         ring.wait_agreed(offers_of(old, ["y", "z", "w"]))
 
 
+# Rule 2: a join is a change too, as far as its differences go.
 def test_a_restarted_node_is_followed_by_its_differences(fleet):
     ring = Ring(fleet, 2, plain=True)
     a, b = ring.indexes
@@ -339,6 +347,7 @@ def test_a_restarted_node_is_followed_by_its_differences(fleet):
         ring.wait_agreed(offers_of(member, [f"f{i}" for i in range(1, 501)]))
 
 
+# Rule 1 has this exception: a state that found no room is known by another word.
 def test_what_found_no_room_is_incomplete_everywhere(fleet):
     port = free_port()
     small = fleet.index("-m", "4M", name="small", listen=f"127.0.0.1:{port}")
@@ -504,6 +513,7 @@ def play(fleet, rounds, steps):
         ring.wait_agreed(model.wanted())
 
 
+# All rules.
 def test_three_mirrors_and_a_model(fleet):
     play(fleet, 6, 250)
 

@@ -4,12 +4,13 @@
 import json
 import re
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from feed import Cable, Feed
 from fleet import free_port, wait_until
+from holder import Handler, Server
+from mirror import FakeMirror
 from rawhttp import Link
 from wire import JSON, Member, content, del_line, offer, put_line
 
@@ -202,51 +203,15 @@ def test_a_mirror_that_is_away_is_seen(fleet):
     assert shown(fleet, second)[0]["mirror"].startswith(f"{cable.address} away")
 
 
-class Slow(BaseHTTPRequestHandler):
-    """An index whose feed says nothing of the lines that it has."""
-
-    protocol_version = "HTTP/1.1"
-    lines, closing = 5, threading.Event()
-
-    def begin(self, *more):
-        self.send_response(200)
-        self.send_header("P2P-Node", "ab" * 16)
-        self.send_header("P2P-Feed", f"feed.{self.lines}")
-        for name, value in more:
-            self.send_header(name, value)
-        self.end_headers()
-
-    def do_HEAD(self):
-        self.begin(("Content-Length", "0"))
-
-    def do_GET(self):
-        if self.path.startswith("/v1/changes"):
-            self.begin(("Transfer-Encoding", "chunked"))
-            self.closing.wait(30)
-        else:
-            body = b'{"end":true}\n'
-            self.begin(("Content-Length", str(len(body))))
-            self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-
 def test_how_far_a_mirror_is_behind(fleet):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        at = f"127.0.0.1:{server.server_port}"
-        index = fleet.index("--index.mirrors", at)
-        wait_until(lambda: index.stats()["mirrors"][0]["state"] == "in step")
-        assert index.stats()["mirrors"][0]["lag"] == 0
-        Slow.lines = 9
-        wait_until(lambda: index.stats()["mirrors"][0]["lag"] == 4, what="the lag")
-        assert shown(fleet, index)[0]["mirror"] == f"{at} in step, 4 behind"
-    finally:
-        Slow.closing.set()
-        server.shutdown()
-        server.server_close()
+    """It says that its feed has gone on, and the lines do not come."""
+    mirror = fleet.own(FakeMirror())
+    index = fleet.index("--index.mirrors", mirror.address)
+    wait_until(lambda: index.stats()["mirrors"][0]["state"] == "in step")
+    assert index.stats()["mirrors"][0]["lag"] == 0
+    mirror.n += 4
+    wait_until(lambda: index.stats()["mirrors"][0]["lag"] == 4, what="the lag")
+    assert shown(fleet, index)[0]["mirror"] == f"{mirror.address} in step, 4 behind"
 
 
 def test_refused_updates_are_counted(fleet, index):
@@ -294,21 +259,18 @@ def test_refused_updates_are_counted(fleet, index):
 def test_an_index_that_goes_while_it_tells_its_nodes(fleet):
     """The document stays one, and the exit status says that it is not whole."""
 
-    class Half(Slow):
+    class Half(Handler):
         def do_GET(self):
             if self.path == "/v1/stats":
-                body = b'{"role":"index","nodes":1}\n'
-                self.begin(("Content-Length", str(len(body))))
-                self.wfile.write(body)
+                self.answer(200, b'{"role":"index","nodes":1}\n')
             else:
-                self.close_connection = True
+                self.cut()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Half)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Server(("127.0.0.1", 0), Half)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         result = fleet.run("status", "--json", "-i", f"127.0.0.1:{server.server_port}")
         assert result.code == 1 and "does not tell its nodes" in result.err
         assert json.loads(result.out) == {"role": "index", "nodes": 1, "members": []}
     finally:
-        server.shutdown()
-        server.server_close()
+        server.stop()
