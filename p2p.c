@@ -65,7 +65,8 @@ static const struct command commands[] = {
      "WHAT is a name or a SHA-256. The columns are node, address, per cent, owned or copy, name.\n",
      "p2p who music/song.ogg"},
     {"status", status_run, "", 0, 0, "figures of this machine's node, or of the index",
-     "Shows the figures of the node that runs for this folder, else of the index and its nodes.\n",
+     "Shows the figures of the node that runs for this folder, else of the index;\n"
+     "of an index its nodes, too. --json is one document, the nodes as members.\n",
      "p2p status -i 10.0.0.5"},
     {"refresh", refresh_run, "[NAME]", 0, 1, "the copies of others' files here, and their state",
      "Names the copies of other nodes' files that this machine's node holds, or that of NAME.\n",
