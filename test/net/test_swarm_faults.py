@@ -4,7 +4,7 @@ right file or a clear word, and nothing is left. Where what is fetched is served
 matters, there are several getters. What is tested where:
 
   holder killed            test_get (two peers), test_faults (in a piece), test_swarm (seed, getter)
-  stalled                  test_faults (Stalls)
+  stalled                  test_faults (Stalls); here: a getter
   throttled to 1 kB/s      here: a holder, and a getter that serves
   cuts every 10 pieces     here; in each answer: test_liars (ClosesEarly)
   too much, too little     test_liars (TooMuch, TooLittle, ClosesEarly)
@@ -97,6 +97,18 @@ def test_a_getter_that_crawls(fleet):
     ended(slow[1])
 
 
+def test_a_getter_that_stands_still(fleet):
+    """It has pieces, and then says nothing any more: others do not wait for it, and it goes on when
+    it can."""
+    index, _, data = seed_of(fleet, 3 * MIB, "2M/s")
+    first, second = getter(fleet, index, 0), getter(fleet, index, 1)
+    wait_until(lambda: have_met(index, data), 20, "one has fetched from the other")
+    first[1].send_signal(signal.SIGSTOP)
+    each_right([second], data)
+    first[1].send_signal(signal.SIGCONT)
+    each_right([first], data)
+
+
 # --- those that break off ---
 
 
@@ -179,17 +191,23 @@ def test_the_file_is_replaced_when_all_pieces_are_out(fleet, by):
         ended(process)
 
 
-def test_the_file_is_replaced_when_a_part_is_out(fleet):
-    """Nobody has the rest of what it was. Each getter ends with the one or the other, whole."""
+@pytest.mark.parametrize("by", ["name", "sha256"])
+def test_the_file_is_replaced_when_a_part_is_out(fleet, by):
+    """Nobody has the rest of what it was, and no getter waits for the other. By its name it comes
+    as it is now; its SHA-256 nobody offers any more, and what came of it stays for another day."""
     index, seed, old = seed_of(fleet, 6 * MIB, "1M/s")
-    gets = [getter(fleet, index, i) for i in range(2)]
+    new, what = os.urandom(MIB), "image.bin" if by == "name" else sha256(old)
+    gets = [getter(fleet, index, i, what=what) for i in range(2)]
     wait_until(lambda: len(guests(index, old)) == 2, 20, "both have a part")
-    new = os.urandom(MIB)
     replace(seed.share / "image.bin", new)
     for folder, process in gets:
-        (line,), err = ended(process)
-        assert line["sha256"] == sha256(new) and "changed while it was fetched" in err
-        assert right(folder, new)
+        lines, err = ended(process, 0 if by == "name" else 4, 20)
+        assert "changed while it was fetched" in err
+        if by == "name":
+            assert lines[0]["sha256"] == sha256(new) and right(folder, new)
+        else:
+            assert "nobody offers it" in err
+            assert left_in(folder) == [f".p2p-{sha256(old)[:32]}.part"]
     assert not guests(index, old)
 
 
