@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Faults of holders, machines and people while a file comes from several at once. Each ends in a
-right file or a clear word, and nothing is left. Where what is fetched is served on at the same time
+"""Faults of holders and getters while a file comes from several at once. Each ends in a right file
+or a clear word, and nothing is left. Where what is fetched is served on at the same time
 matters, there are several getters. What is tested where:
 
   holder killed            test_get (two peers), test_faults (in a piece), test_swarm (seed, getter)
@@ -12,11 +12,11 @@ matters, there are several getters. What is tested where:
   wrong bitmap             test_liars (HasLess, BitmapTooShort, BitmapTooLong); none: here;
                            of a part: test_swarm (LyingPart)
   forged chain             test_liars; with getters that serve: test_swarm_trust
-  index gone               test_faults (one get); here: getters that serve each other
+  index gone               test_faults (one get), test_swarm_events (getters that serve)
   disk full, then freed    test_faults; space is taken before the first piece is offered to others,
                            so a getter that serves does not meet it
-  file replaced            test_faults (one get); here: getters that serve each other
-  ended and again          test_get, test_resume, test_faults (each phase); here: with getters
+  file replaced            test_faults (one get), test_swarm_events
+  ended and again          test_get, test_resume, test_faults (each phase), test_swarm_events
 """
 
 import os
@@ -30,8 +30,7 @@ from chains import sha256
 from fleet import SLOW, left_in, wait_until
 from holder import Holder
 from rawhttp import Closed, Link, ask
-from test_faults import replace
-from test_swarm import MIB, PIECE, all_out, bitmap, ended, getter, guests, right, seed_of
+from test_swarm import MIB, PIECE, ended, getter, guests, right, seed_of
 
 
 def content_head(holder, handler):
@@ -49,6 +48,17 @@ def each_right(gets, data, code=0):
         lines += ended(process, code)[0]
         assert right(folder, data)
     return lines
+
+
+def have_met(index, data):
+    """Guests that have sent something: somebody knows of them."""
+    met = 0
+    for guest in guests(index, data):
+        try:
+            met += ask(guest["addresses"][0], "GET", "/v1/stats").json()["uploaded"] > 0
+        except (OSError, Closed):
+            pass
+    return met
 
 
 # --- slow ones ---
@@ -152,80 +162,6 @@ def test_a_holder_that_claims_nothing(fleet):
     assert holder.sent == 0
 
 
-# --- the index, the owner and the user ---
-
-
-def have_met(index, data):
-    """Guests that have sent something: somebody knows of them."""
-    met = 0
-    for guest in guests(index, data):
-        try:
-            met += ask(guest["addresses"][0], "GET", "/v1/stats").json()["uploaded"] > 0
-        except (OSError, Closed):
-            pass
-    return met
-
-
-def test_the_index_goes_while_getters_feed_each_other(fleet):
-    """Whom they know they go on with."""
-    index, seed, data = seed_of(fleet, 6 * MIB, "2M/s")
-    gets = [getter(fleet, index, i) for i in range(2)]
-    wait_until(lambda: have_met(index, data) == 2, 20, "each has fetched from the other")
-    index.kill()
-    each_right(gets, data)
-    assert seed.stats()["uploaded"] < 2 * len(data)
-
-
-@pytest.mark.parametrize("by", ["name", "sha256"])
-def test_the_file_is_replaced_when_all_pieces_are_out(fleet, by):
-    """The owner has it no more, but the getters have it together: it comes as it was."""
-    index, seed, data = seed_of(fleet, 3 * MIB, "2M/s")
-    what = "image.bin" if by == "name" else sha256(data)
-    gets = [getter(fleet, index, i, "--linger", "forever", what=what) for i in range(2)]
-    wait_until(lambda: all_out(index, data), 40, "all pieces are with the getters")
-    replace(seed.share / "image.bin", os.urandom(MIB))
-    for folder, _ in gets:
-        wait_until(lambda folder=folder: right(folder, data), 40, "the file is whole")
-    for _, process in gets:
-        process.send_signal(signal.SIGINT)
-        ended(process)
-
-
-@pytest.mark.parametrize("by", ["name", "sha256"])
-def test_the_file_is_replaced_when_a_part_is_out(fleet, by):
-    """Nobody has the rest of what it was, and no getter waits for the other. By its name it comes
-    as it is now; its SHA-256 nobody offers any more, and what came of it stays for another day."""
-    index, seed, old = seed_of(fleet, 6 * MIB, "1M/s")
-    new, what = os.urandom(MIB), "image.bin" if by == "name" else sha256(old)
-    gets = [getter(fleet, index, i, what=what) for i in range(2)]
-    wait_until(lambda: len(guests(index, old)) == 2, 20, "both have a part")
-    replace(seed.share / "image.bin", new)
-    for folder, process in gets:
-        lines, err = ended(process, 0 if by == "name" else 4, 20)
-        assert "changed while it was fetched" in err
-        if by == "name":
-            assert lines[0]["sha256"] == sha256(new) and right(folder, new)
-        else:
-            assert "nobody offers it" in err
-            assert left_in(folder) == [f".p2p-{sha256(old)[:32]}.part"]
-    assert not guests(index, old)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_getter_is_ended_and_begins_again(fleet, number):
-    """Others go on; the index forgets it; the next one ends right and leaves nothing behind."""
-    index, _, data = seed_of(fleet, 4 * MIB, "2M/s")
-    other, first = getter(fleet, index, 0), getter(fleet, index, 1)
-    wait_until(lambda: len(guests(index, data)) == 2, 20, "both have a part")
-    first[1].send_signal(number)
-    first[1].communicate()
-    assert first[1].returncode == (130 if number == signal.SIGINT else -number)
-    names = [name for name in left_in(first[0]) if not name.endswith(".part")]
-    assert names == [], "no name before it is whole"
-    each_right([other, getter(fleet, index, 1)], data)
-    wait_until(lambda: not guests(index, data), what="no guest is left")
-
-
 # --- too many at once ---
 
 
@@ -247,7 +183,7 @@ def test_connections_to_one_holder(fleet, index, here, connections):
 
 def test_a_peer_whose_slot_is_taken(fleet, index):
     """Who comes next waits a moment, is told when to come again, and gets it then."""
-    data = os.urandom(MIB)
+    data = os.urandom(MIB // 2)
     limits = ["--transfer.uploads", "1", "--transfer.upload_limit", "512K/s"]
     peer = fleet.peer(index, {"a.bin": data}, *limits)
     index.wait_file("a.bin", sha256(data))
