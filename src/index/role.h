@@ -9,7 +9,7 @@
 #include "index/index.h"
 #include "index/latency.h"
 #include "index/rank.h"
-#include "index/reach.h"
+#include "node/reach.h"
 #include "run/deadline.h"
 
 enum {

@@ -31,6 +31,7 @@ struct guest {
     struct partial partial;
     struct loop_timer tick;
     char name[P2P_NODE_NAME_MAX + 1];
+    uint16_t port;
     bool in;
 };
 
@@ -126,6 +127,11 @@ struct record_id guest_id(const struct guest *guest)
     return guest->identity.id;
 }
 
+uint16_t guest_port(const struct guest *guest)
+{
+    return guest->port;
+}
+
 void guest_leave(struct guest *guest, void (*left)(void *ctx), void *ctx)
 {
     loop_stop_timer(guest->config.loop, &guest->tick);
@@ -218,6 +224,7 @@ int guest_init(struct guest **out, struct arena *arena, const struct guest_confi
     int listener = open_listener(&addr);
     if (listener < 0)
         return listener;
+    guest->port = addr.port;
     result = server_make(guest, arena, listener);
     if (result == 0)
         result = upload_make(guest, arena);

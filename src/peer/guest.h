@@ -29,6 +29,7 @@ size_t guest_size(int worker_count);
 /* Carves and listens. 0, or an error: then there is no guest, and nothing is to be closed. */
 int guest_init(struct guest **out, struct arena *arena, const struct guest_config *config);
 struct record_id guest_id(const struct guest *guest);
+uint16_t guest_port(const struct guest *guest);
 /* Looks now and then whether there is something to offer, and joins when there is. */
 void guest_start(struct guest *guest, struct held *held);
 /* It has joined, so that somebody may fetch from it. */

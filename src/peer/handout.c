@@ -5,7 +5,9 @@
 #include "peer/handout.h"
 
 #include "base/name.h"
+#include "base/addr.h"
 #include "base/text.h"
+#include "node/reach.h"
 #include "peer/entries.h"
 #include "platform/plat.h"
 #include "wire/digest.h"
@@ -388,6 +390,48 @@ static void fail(struct exchange *exchange, struct handout *handout, int error)
         exchange_busy(exchange, "the file has changed or gone", "ask again: it is looked at");
 }
 
+/* Notes an asker that serves the content, too. Where it serves is its own word, but at which
+ * address is not. What it has got is of use to a download of the chain that it names. */
+static void hear(struct exchange *exchange, struct handout *handout)
+{
+    const struct handout_ticket *ticket = exchange->ticket;
+    const struct str *header = exchange->head->header;
+    struct str news = ticket->held && !ticket->proven ? header[HTTP_HEADER_P2P_HAVE] : STR("");
+    struct asker who;
+    if (!ticket->askers || askers_read(header[HTTP_HEADER_P2P_PEERS], &who, 1) != 1)
+        return;
+    uint16_t port = who.addr.port;
+    who.addr = exchange->peer;
+    who.addr.port = port;
+    askers_note(ticket->askers, &ticket->content, &who, news, loop_now_ms(handout->worker->loop));
+}
+
+/* Names others who fetch it, under addresses that are of use to this asker. */
+static void put_askers(struct exchange *exchange, const struct handout *handout)
+{
+    const struct handout_ticket *ticket = exchange->ticket;
+    struct reach_asker asker = {exchange->peer, exchange->local};
+    struct plat_addr addr[P2P_ADDRESSES_MAX];
+    struct asker others[ASKERS_TOLD], self = {.addr = {.family = 0}};
+    char text[ASKERS_TOLD * (2 * P2P_ID_SIZE + 2 + ADDR_TEXT_MAX)];
+    struct buf buf = buf_on(text, sizeof text);
+    if (!ticket->askers)
+        return;
+    (void)askers_read(exchange->head->header[HTTP_HEADER_P2P_PEERS], &self, 1);
+    int count = askers_name(ticket->askers, &ticket->content, &self.id,
+                            loop_now_ms(handout->worker->loop), others);
+    for (int i = 0; i < count; i++) {
+        if (reach_addresses(&asker, &others[i].addr, 1, addr) == 0)
+            continue;
+        others[i].addr = addr[0];
+        if (buf.len > 0)
+            buf_put_char(&buf, ',');
+        askers_put(&buf, &others[i]);
+    }
+    if (buf.len > 0)
+        exchange_header(exchange, "P2P-Peers", buf_str(&buf));
+}
+
 /* The file is open, and as it was hashed. */
 static bool prepare(struct exchange *exchange, struct handout *handout)
 {
@@ -403,6 +447,7 @@ static bool prepare(struct exchange *exchange, struct handout *handout)
     exchange->user = ticket;
     chain_find(ticket);
     ticket->proven = ticket->held && !names_chain(exchange, ticket);
+    hear(exchange, handout);
     return true;
 }
 
@@ -518,6 +563,7 @@ static void have_begin(struct exchange *exchange, void *role)
         return;
     ticket->have_next = 0;
     begin_chain(exchange);
+    put_askers(exchange, role);
     exchange_stream(exchange, ((int64_t)ticket->states + 8) / 8, have_produce);
 }
 

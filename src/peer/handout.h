@@ -49,6 +49,7 @@ struct handout_ticket {
     struct held *held; /* of a download; NULL: a file of the share. Its file and its chain's (in
                           cache_file) are open already, and the ticket's own */
     uint32_t held_serial;
+    struct askers *askers; /* NULL: they are not noted */
     /* the worker's */
     int file;   /* -1: closed */
     bool ready; /* chain_id and record_head are what the cache has */

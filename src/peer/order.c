@@ -587,6 +587,7 @@ static int haul_make(struct order *order, struct arena *arena, size_t memory)
         .min_free = config_number(config->settings, "share.min_free"),
         .download_limit = config_number(config->settings, "transfer.download_limit"),
         .self = config->identity->id,
+        .port = config->port,
         .memory = memory};
     return haul_init(&order->haul, arena, &transfer);
 }

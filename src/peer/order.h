@@ -26,6 +26,7 @@ struct order_config {
     struct share *share;
     struct membership *membership;   /* the index hears how much of a download is here */
     const struct identity *identity; /* its control key opens the route */
+    uint16_t port;                   /* where this node listens */
     const struct config *settings;
 };
 

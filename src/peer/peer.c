@@ -290,6 +290,7 @@ static int order_make(struct peer *peer, struct arena *arena)
                                   .share = peer->share,
                                   .membership = peer->membership,
                                   .identity = peer->config.identity,
+                                  .port = peer->config.port,
                                   .settings = peer->config.settings};
     if (order_size(peer->config.memory) == 0)
         return 0;

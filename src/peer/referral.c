@@ -5,7 +5,7 @@
 
 #include "base/addr.h"
 #include "base/buf.h"
-#include "index/reach.h"
+#include "node/reach.h"
 
 enum { REFERRAL_URL_MAX = ADDR_TEXT_MAX + 3 * P2P_PATH_MAX + 24 };
 

@@ -62,6 +62,7 @@ static struct handout_ticket *ticket_take(struct upload *upload)
     struct handout_ticket *ticket = pool_at(&upload->tickets, slot);
     ticket->handout = &upload->handouts[worker];
     ticket->file = -1;
+    ticket->askers = upload->held ? &upload->held->askers : NULL;
     upload->loads[worker]++;
     return ticket;
 }

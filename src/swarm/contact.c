@@ -5,12 +5,14 @@
 #include "swarm/contact.h"
 
 #include "base/text.h"
+#include "swarm/hints.h"
 
 #include <string.h>
 
 enum {
     CONTACT_HEAD_MS = 10000,
-    CONTACT_AGAIN_MS = 1000 /* between two questions to one holder what it has got meanwhile */
+    CONTACT_AGAIN_MS = 1000, /* between two questions to one holder what it has got meanwhile, */
+    CONTACT_ALONE_MS = 5000  /* or whom else it knows, while no index answers */
 };
 
 void contact_init(struct download *download, uint8_t *bits, size_t bits_size)
@@ -123,6 +125,7 @@ static void ready(struct download *download, int number, int chain, const struct
     }
     holder->state = HOLDER_READY;
     holder->lacks = false;
+    hints_confirm(download, number);
 }
 
 static void finish(struct contact *contact, int result)
@@ -144,6 +147,8 @@ static void finish(struct contact *contact, int result)
         download_rest(download, number, DOWNLOAD_RETRY_MS);
     } else if (result == -P2P_EVERIFY) {
         download->holders[number].state = HOLDER_OUT;
+    } else if (result != 0 && result != -P2P_ENOTFOUND && download->holders[number].hint) {
+        hints_drop(download, number);
     } else if (result != 0) {
         contact_fail(download, number);
     }
@@ -258,6 +263,9 @@ static int judge_head(struct contact *contact, const struct http_head *head)
     struct download *download = contact->download;
     struct str id = head->header[HTTP_HEADER_P2P_CHAIN];
 
+    if (!hints_is_true(download, contact->holder, head)) {
+        return -P2P_EDENIED;
+    }
     if (head->status != 200) {
         return head->status == 503 ? -P2P_EBUSY : -P2P_ENOTFOUND;
     }
@@ -278,6 +286,9 @@ static void on_head(void *ctx, const struct http_head *head)
     struct contact *contact = ctx;
     int error = judge_head(contact, head);
 
+    if (error == 0) {
+        hints_read(contact->download, contact->holder, head->header[HTTP_HEADER_P2P_PEERS]);
+    }
     if (error != 0 && contact->again) {
         finish(contact, error);
     } else if (error == -P2P_ECHANGED) {
@@ -350,7 +361,7 @@ static void ask(struct contact *contact, int number)
         .on_head = on_head, .on_body = on_body, .on_done = on_done};
     struct download *download = contact->download;
     struct holder *holder = &download->holders[number];
-    char target[96], lines[96];
+    char target[96], lines[160];
     struct buf buf = buf_on(target, sizeof target), headers = buf_on(lines, sizeof lines);
     int error = 0;
 
@@ -361,6 +372,7 @@ static void ask(struct contact *contact, int number)
     contact->whole = false;
     contact->again = holder->state == HOLDER_READY;
     contact->named_chain = put_chain(download, &headers);
+    hints_put_self(download, &headers);
     memset(&contact->chain, 0, sizeof contact->chain);
     holder->state = contact->again ? HOLDER_READY : HOLDER_ASKED;
     struct client_request request = {.method = HTTP_METHOD_GET,
@@ -389,13 +401,17 @@ static struct contact *free_contact(struct download *download)
     return NULL;
 }
 
-/* Nothing is left to ask of a holder that had a part only: it may have more by now. */
+/* Nothing is left to ask of a holder that had a part only: it may have more by now. And of others
+ * that fetch it one hears, while no index answers, from those who have it. */
 static bool is_stale(const struct download *download, int number, int64_t now)
 {
     const struct holder *holder = &download->holders[number];
+    bool alone = download->sources.alone && download->pieces > 1 &&
+                 holder->have_ms + CONTACT_ALONE_MS <= now;
+    bool idle = download->plan.sources[number].in_flight == 0;
 
-    if (holder->state != HOLDER_READY || !holder->partial || holder->have_ms > now ||
-        download->plan.sources[number].in_flight > 0) {
+    if (holder->state != HOLDER_READY ||
+        !(holder->partial ? idle && holder->have_ms <= now : alone)) {
         return false;
     }
     for (int i = 0; i < DOWNLOAD_CONTACTS; i++) {

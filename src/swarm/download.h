@@ -39,6 +39,7 @@ struct download_lane {
     int holder, worker; /* holder -1: free */
     int jobs;
     bool closing;
+    uint64_t told; /* of our pieces, to its holder */
     struct fetch fetches[LANE_JOBS_MAX];
 };
 
@@ -49,6 +50,8 @@ struct sources {
     int64_t asked_ms, pause_ms; /* pause: until it is asked again */
     int status;
     bool asking, answered; /* answered: at least once, or it cannot be asked */
+    bool alone;            /* no index answers */
+    struct bucket hints;   /* that may be taken now */
     uint32_t round, told;  /* of asking; the last one that was answered whole */
     char target[96];
 };

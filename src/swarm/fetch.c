@@ -6,6 +6,7 @@
 #include "swarm/fetch.h"
 
 #include "base/text.h"
+#include "swarm/hints.h"
 #include "swarm/stream.h"
 
 #include <assert.h>
@@ -226,9 +227,21 @@ static void learn(struct download *download, const struct fetch *fetch)
     if (download->holders[fetch->holder].state != HOLDER_READY || fetch->request < 0) {
         return;
     }
-    while (held_next_news(&list, download->pieces, &piece)) {
+    while (askers_next_piece(&list, download->pieces, &piece)) {
         plan_has_piece(&download->plan, (unsigned)fetch->holder, piece);
     }
+}
+
+/* What came here since the last request on this lane, for one who still fetches it, too. */
+static void tell(struct download *download, struct download_lane *lane, struct lane_job *job)
+{
+    struct buf buf = buf_on(job->have, sizeof job->have - 1);
+
+    if (download->holders[lane->holder].partial && download->held.file >= 0 &&
+        proof_chain_of(&download->proof, (unsigned)lane->holder) == download->held_chain) {
+        held_news(&download->held, &lane->told, &buf);
+    }
+    job->have[buf.len] = 0;
 }
 
 static void on_result(void *ctx, struct lane_job *job)
@@ -305,13 +318,14 @@ static void put_headers(const struct download *download, int holder, struct buf 
         buf_put_hex(buf, download->chains.id[chain], P2P_CHAIN_ID_SIZE);
         buf_put_text(buf, "\r\n");
     }
+    hints_put_self(download, buf);
 }
 
 static struct download_lane *open_lane(struct download *download, int number)
 {
     struct holder *holder = &download->holders[number];
     struct download_lane *lane = free_lane(download);
-    char target[96], headers[96];
+    char target[96], headers[128];
     struct buf path = buf_on(target, sizeof target);
     struct buf lines = buf_on(headers, sizeof headers);
 
@@ -326,6 +340,7 @@ static struct download_lane *open_lane(struct download *download, int number)
     lane->worker = idle_worker(download);
     lane->jobs = 0;
     lane->closing = false;
+    lane->told = 0;
     holder->lanes++;
     struct lane_config config = {.crew = download->crews[lane->worker],
                                  .home = download->config.loop,
@@ -400,6 +415,7 @@ static void send_piece(struct download *download, struct download_lane *lane, in
     fetch->tainted = false;
     fetch->request = request;
     fetch->holder = lane->holder;
+    tell(download, lane, &fetch->job);
     fetch->job.piece = piece;
     fetch->job.number = number;
     fetch->job.offset = download_piece_offset(download, piece);

@@ -15,6 +15,7 @@ void held_init(struct held *held)
     memset(held, 0, sizeof *held);
     held->file = held->chain_file = -1;
     plat_mutex_init(&held->mutex);
+    askers_init(&held->askers);
 }
 
 static size_t bits_size(const struct held *held)

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "platform/plat.h"
+#include "swarm/askers.h"
 #include "wire/record.h"
 
 enum {
@@ -31,6 +32,7 @@ struct held {
     uint8_t *bits;    /* piece 0 in the highest bit of the first byte */
     uint64_t logged;
     uint32_t log[HELD_LOG];
+    struct askers askers; /* of any content that this node serves */
 };
 
 struct held_source {

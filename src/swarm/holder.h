@@ -27,6 +27,9 @@ struct holder {
     bool whole, blamed;
     bool partial;    /* ready with a part only: asked now and then what it has got since, */
     int64_t have_ms; /* not before that */
+    bool hint;       /* another downloader spoke of it, and it has not said yet that it is so */
+    int8_t teller;   /* of the hint, -1: itself */
+    uint8_t misled;  /* hints of it that led nowhere, one after the other */
     bool ask_first;  /* bytes went wrong without a contact: learn its size */
     bool lacks;      /* it said last that it has it not */
     uint32_t round;  /* of the index's answers: the last one that named it */

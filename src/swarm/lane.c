@@ -461,13 +461,18 @@ static void put_range(const struct lane *lane, const struct lane_job *job, struc
     buf_put_i64(buf, job->offset + job->length - 1);
     buf_put_text(buf, "\r\n");
     buf_put_text(buf, lane->headers);
+    if (job->have[0] != 0) {
+        buf_put_text(buf, "P2P-Have: ");
+        buf_put_text(buf, job->have);
+        buf_put_text(buf, "\r\n");
+    }
 }
 
 static int request(struct lane *lane, struct lane_job *job)
 {
     static const struct client_handlers handlers = {
         .on_head = on_head, .sink = sink, .on_body = on_body, .on_done = on_done};
-    char lines[320], path[96];
+    char lines[480], path[96];
     struct buf buf = buf_on(lines, sizeof lines), target = buf_on(path, sizeof path);
     int error = 0;
 
@@ -502,7 +507,6 @@ static void begin(void *ctx)
     job->next = NULL;
     job->received = 0;
     job->wrote = false;
-    job->have[0] = 0;
     job->http_status = 0;
     job->retry_ms = 0;
     digest_resume(&job->digest, job->start, (uint64_t)job->offset);
@@ -513,6 +517,7 @@ static void begin(void *ctx)
     }
     lane->last = job;
     int error = request(lane, job);
+    job->have[0] = 0;
     if (error != 0) {
         send_home(lane, job, error);
     }

@@ -14,7 +14,7 @@
 enum {
     LANE_JOBS_MAX = 16,     /* requests under way in one connection: what run/client takes */
     LANE_BIG = 1024 * 1024, /* a buffer that holds a whole piece of a file up to 2 GiB */
-    LANE_HAVE = 120,        /* bytes of a P2P-Have that are read */
+    LANE_HAVE = 120,        /* bytes of a P2P-Have that are sent and read */
     LANE_SMALL = 64 * 1024  /* when all big ones are in use by other connections */
 };
 
@@ -52,16 +52,17 @@ struct lane_job {
     uint32_t length; /* not 0 */
     bool last;       /* the piece that ends the content: its end is the digest, with the padding */
     uint8_t start[P2P_SHA256_SIZE], expected[P2P_SHA256_SIZE];
-    uint32_t piece, number; /* the owner's own */
+    uint32_t piece, number;   /* the owner's own */
+    char have[LANE_HAVE + 1]; /* P2P-Have: new pieces of ours, told in the request (empty: none);
+                                 then those of the holder, from its answer */
     /* the result: 0: the bytes came, end says where they led, and they are written if it is as
      * expected; -P2P_EBUSY: ask again after retry_ms; -P2P_ENOTFOUND: it has not got that;
      * -P2P_EPROTO: a wrong answer; -P2P_ENOSPC, -P2P_EIO: our disk; -P2P_ECLOSED and the like: the
      * connection, and all jobs behind this one come back with -P2P_ECLOSED */
     int result, retry_ms;
     uint8_t end[P2P_SHA256_SIZE];
-    uint32_t received;        /* bytes */
-    bool wrote;               /* bytes reached the file, whatever they are worth by now */
-    char have[LANE_HAVE + 1]; /* P2P-Have of the answer: pieces that the holder has got */
+    uint32_t received; /* bytes */
+    bool wrote;        /* bytes reached the file, whatever they are worth by now */
     /* of the lane */
     struct digest digest;
     int http_status;

@@ -22,11 +22,11 @@ int sources_init(struct download *download, struct arena *arena)
 void sources_reset(struct download *download)
 {
     download->sources.asked_ms = download->sources.pause_ms = 0;
-    download->sources.asking = download->sources.answered = false;
+    download->sources.asking = download->sources.answered = download->sources.alone = false;
     download->sources.round = download->sources.told = 0;
 }
 
-static int find(const struct download *download, const struct record_id *id)
+int sources_find(const struct download *download, const struct record_id *id)
 {
     for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
         if (download->holders[i].state != HOLDER_NONE &&
@@ -37,7 +37,7 @@ static int find(const struct download *download, const struct record_id *id)
     return -1;
 }
 
-static int find_free(const struct download *download)
+int sources_free(const struct download *download)
 {
     for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
         if (download->holders[i].state == HOLDER_NONE) {
@@ -56,16 +56,39 @@ static void try_again(struct download *download, struct holder *holder)
     }
 }
 
+static void set_addresses(struct holder *holder, const struct record_result *result)
+{
+    holder->addr_now = 0;
+    holder->addr_count = result->address_count;
+    memcpy(holder->addr, result->address, sizeof holder->addr);
+    text_copy(result->name, holder->name, sizeof holder->name);
+}
+
+/* What another downloader said of it makes way for what the index says. */
+static void know_better(struct holder *holder, const struct record_result *result)
+{
+    if (!holder->hint || result->address_count == 0) {
+        return;
+    }
+    holder->hint = false;
+    set_addresses(holder, result);
+    if (holder->state == HOLDER_OUT) {
+        holder->state = HOLDER_NEW;
+        holder->fails = 0;
+    }
+}
+
 void sources_add(struct download *download, const struct record_result *result)
 {
-    int number = find(download, &result->node);
+    int number = sources_find(download, &result->node);
 
     if (number >= 0) {
         download->holders[number].round = download->sources.round;
+        know_better(&download->holders[number], result);
         try_again(download, &download->holders[number]);
         return;
     }
-    number = find_free(download);
+    number = sources_free(download);
     if (number < 0 || result->address_count == 0 ||
         record_id_equal(&result->node, &download->config.self)) {
         return;
@@ -74,11 +97,9 @@ void sources_add(struct download *download, const struct record_result *result)
     *holder = (struct holder){.state = HOLDER_NEW,
                               .id = result->node,
                               .whole = result->have == 100,
-                              .round = download->sources.round,
-                              .addr_count = result->address_count};
+                              .round = download->sources.round};
+    set_addresses(holder, result);
     bound_meter_init(&holder->meter, loop_now_ms(download->config.loop));
-    memcpy(holder->addr, result->address, sizeof holder->addr);
-    text_copy(result->name, holder->name, sizeof holder->name);
 }
 
 static void on_head(void *ctx, const struct http_head *head)
@@ -111,6 +132,7 @@ static void on_done(void *ctx, int result)
     (void)result;
     download->sources.asking = false;
     download->sources.answered = true;
+    download->sources.alone = download->sources.told != download->sources.round;
     download->changed(download);
 }
 
@@ -160,7 +182,7 @@ void sources_pump(struct download *download)
     sources->round++;
     if (directory_send(download->config.directory, &sources->call) != 0) {
         sources->asking = false;
-        sources->answered = true;
+        sources->answered = sources->alone = true;
     }
 }
 

@@ -13,6 +13,9 @@ void sources_pump(struct download *download);
 void sources_stop(struct download *download);
 /* Adds a holder, or gives one that failed another chance. */
 void sources_add(struct download *download, const struct record_result *result);
+/* The number of the holder with this id, or of a free place; -1: none. */
+int sources_find(const struct download *download, const struct record_id *id);
+int sources_free(const struct download *download);
 /* The holder says that it has it no more, and the index, asked since, does not name it. */
 bool sources_withdrawn(const struct download *download, int number);
 

@@ -10,6 +10,7 @@
 #include "platform/plat_file.h"
 #include "swarm/contact.h"
 #include "swarm/fetch.h"
+#include "swarm/hints.h"
 #include "swarm/prospect.h"
 #include "swarm/publish.h"
 #include "swarm/report.h"
@@ -420,6 +421,7 @@ int transfer_start(struct transfer *transfer, const struct transfer_want *want)
     text_hex_encode(want->content.bytes, sizeof want->content, download->hex);
     bucket_meter_init(&download->meter, plat_now_us());
     sources_reset(download);
+    hints_reset(download);
     transfer->started_ms = transfer->useful_ms = loop_now_ms(download->config.loop);
     bound_meter_init(&download->downlink, transfer->started_ms);
     download->phase = TRANSFER_RUNNING;
@@ -581,6 +583,7 @@ static void run(struct transfer *transfer)
         wind_up(transfer);
     } else {
         sources_pump(download);
+        hints_hear(download);
         contact_pump(download);
         if (resume_pump(download)) {
             fetch_pump(download);

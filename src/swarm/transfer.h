@@ -27,6 +27,7 @@ struct transfer_config {
     uint64_t download_limit;   /* bytes/s for all connections together; 0: none */
     uint64_t min_free;         /* bytes that must stay free on the disk */
     struct record_id self;     /* a holder with this id is left out */
+    uint16_t port;             /* where what is here is served to others; 0: it is not */
     int patience_ms; /* without any holder that can be asked; half-way three times as long. 0: 10 s
                       */
     size_t memory;   /* bytes of the arena, for buffers and tables */

@@ -49,6 +49,7 @@ static int make_haul(struct engine *engine)
 
     if (engine->guest != NULL) {
         config.self = guest_id(engine->guest);
+        config.port = guest_port(engine->guest);
     }
     if (config.memory <= ENGINE_SPARE) {
         return -P2P_EFULL;

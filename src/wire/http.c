@@ -41,6 +41,7 @@ static const struct str http_names[] = {
     {"date", 4},
     {"p2p-feed", 8},
     {"p2p-have", 8},
+    {"p2p-peers", 9},
     {"transfer-encoding", 17},
 };
 _Static_assert(sizeof(http_names) / sizeof(http_names[0]) == HTTP_MARK_CODING + 1, "one name each");

@@ -66,7 +66,7 @@ def test_the_figures_of_a_download(fleet, index, here):
 
 def test_the_figures_through_a_peer(fleet, index):
     """As a peer's work the same figures come, and its statistics count."""
-    data = os.urandom(8 * MIB)
+    data = os.urandom(2 * MIB)
     two_seeds(fleet, index, data)
     liar = fleet.own(WrongPieces(index, data, name="liar", path="film.bin"))
     desk = fleet.peer(index, {}, name="desk")
@@ -81,15 +81,15 @@ def test_the_figures_through_a_peer(fleet, index):
 
 
 def test_the_summary_names_who_lied(fleet, index, here):
-    data = os.urandom(4 * MIB)
-    fleet.peer(index, {"film.bin": data}, "--transfer.upload_limit", "4M/s", name="honest")
+    data = os.urandom(2 * MIB)
+    fleet.peer(index, {"film.bin": data}, "--transfer.upload_limit", "2M/s", name="honest")
     index.wait_file("film.bin", sha256(data), node="honest")
     fleet.own(WrongPieces(index, data, name="liar", path="film.bin"))
     result = fleet.run("get", "film.bin", "-v", index=index, cwd=here)
     assert result.code == 0 and (here / "film.bin").read_bytes() == data
     first, *rest = result.err.splitlines()
     assert re.fullmatch(
-        r"film\.bin: 4\.0 MiB in .+, .+/s, SHA-256 verified; \d+\.\d\d times the bound", first
+        r"film\.bin: 2\.0 MiB in .+, .+/s, SHA-256 verified; \d+\.\d\d times the bound", first
     ), result.err
     assert any(re.match(r"  honest: .+ \(\d+%\), at best .+/s$", line) for line in rest), rest
     assert any(re.match(r"  liar: .+, sent wrong bytes$", line) for line in rest), rest

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which addresses of a node an asker is told, and which a node may claim: tables of texts. */
-#include "index/reach.h"
+#include "node/reach.h"
 
 #include "base/addr.h"
 #include "base/text.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rules about addresses, without sockets: what an asker is told, what a node may claim, who is near
  * whom. IPv4-mapped addresses were unmapped by the platform. Any thread. */
-#include "index/reach.h"
+#include "node/reach.h"
 
 #include "base/addr.h"
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Downloaders who serve what they have and who asked this node for the same content: uploads note
+ * them from the header P2P-Peers of a request, with the new pieces that its P2P-Have tells;
+ * answers to `have` name them to each other, and a download under way here takes them as hints. So
+ * a swarm goes on, and grows, when no index answers. Any thread. */
+#ifndef ASKERS_H
+#define ASKERS_H
+
+#include "platform/plat.h"
+#include "platform/plat_net.h"
+#include "wire/record.h"
+
+enum {
+    ASKERS_MAX = 32,        /* remembered: any one of a swarm leads to the others */
+    ASKERS_PER_ADDRESS = 8, /* of one machine (loopback is free): who makes up ids drives out its
+                               own ones only */
+    ASKERS_TOLD = 8,        /* named in an answer: 700 bytes of a head at most */
+    ASKERS_KEEP_MS = 15000, /* after the last request: three rounds of those who have no index */
+    ASKERS_NEWS = 32        /* pieces told that nobody has looked at: what fits into a header */
+};
+
+/* A downloader, and where it serves. */
+struct asker {
+    struct record_id id;
+    struct plat_addr addr;
+};
+
+/* What it asked for, and told. */
+struct askers_entry {
+    struct asker who;
+    struct record_content content;
+    int64_t heard_ms; /* 0: free */
+    bool fresh;       /* since it was taken */
+    uint32_t news_count;
+    uint32_t news[ASKERS_NEWS]; /* pieces that it has got */
+};
+
+struct askers {
+    struct plat_mutex mutex;
+    uint32_t turn; /* of who is named first */
+    struct askers_entry entries[ASKERS_MAX];
+};
+
+/* ---- the headers ---- */
+
+/* "ID@ADDR:PORT,ID@ADDR:PORT": up to max of them, the first ones up to one that is wrong. How many.
+ */
+int askers_read(struct str list, struct asker *out, int max);
+void askers_put(struct buf *buf, const struct asker *who);
+/* "17,18,40": the next one that is less than pieces; what is none is passed over. False: no more.
+ */
+bool askers_next_piece(struct str *list, uint32_t pieces, uint32_t *out);
+
+/* ---- the table ---- */
+
+void askers_init(struct askers *askers);
+/* who asked for content at who->addr, and tells of these pieces (the list of a P2P-Have). */
+void askers_note(struct askers *askers, const struct record_content *content,
+                 const struct asker *who, struct str news, int64_t now_ms);
+/* Others that asked for it lately, at most ASKERS_TOLD, other ones each time. How many. */
+int askers_name(struct askers *askers, const struct record_content *content,
+                const struct record_id *but, int64_t now_ms, struct asker out[static ASKERS_TOLD]);
+/* The next entry from number at on that asked for this since it was taken last; its news are taken
+ * with it. Where to go on; 0: none. */
+int askers_take(struct askers *askers, const struct record_content *content, int at,
+                struct askers_entry *out);
+
+#endif
