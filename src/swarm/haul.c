@@ -21,6 +21,7 @@ struct haul {
     struct transfer_want transfer_want;
     struct transfer_progress progress;
     struct loop_post over;
+    struct loop_timer again;
     char name[P2P_PART_MAX + 1];
     uint32_t next, decided; /* next: to be looked at for a transfer */
     uint64_t bytes, size;
@@ -28,6 +29,8 @@ struct haul {
     int synced;
     bool stopping, gave_up; /* gave_up: no holder of some file could be reached */
 };
+
+enum { HAUL_AGAIN_MS = 250 }; /* looks whether another get has ended */
 
 static void transfer_next(struct haul *haul);
 
@@ -55,6 +58,51 @@ static void decided(struct haul *haul, struct wanted *file,
 
 /* --- one by one ---------------------------------------------------------------------------- */
 
+/* What another get has brought meanwhile counts as here; else it is ours to fetch now. */
+static void on_looked(void *ctx)
+{
+    struct haul *haul = ctx;
+    struct wanted *file = &haul->want.files[haul->next];
+
+    if (haul->stopping) {
+        end(haul);
+        return;
+    }
+    if (file->result != WANTED_OPEN) {
+        haul->next++;
+        decided(haul, file, NULL);
+    }
+    transfer_next(haul);
+}
+
+static void on_again(void *ctx)
+{
+    struct haul *haul = ctx;
+
+    if (haul->stopping) {
+        end(haul);
+        return;
+    }
+    haul->survey.files = &haul->want.files[haul->next];
+    haul->survey.count = 1;
+    haul->survey.done = on_looked;
+    survey_start(&haul->survey, haul->config.background, haul->config.loop);
+}
+
+/* Somebody else fetches the same into the same folder, or was faster. */
+static bool waits(struct haul *haul, int result)
+{
+    struct loop *loop = haul->config.loop;
+
+    if (haul->stopping || (result != -P2P_EINUSE && result != -P2P_EEXIST)) {
+        return false;
+    }
+    haul->stage = HAUL_WAITING;
+    haul->again = (struct loop_timer){.on_time = on_again, .ctx = haul};
+    return loop_set_timer(loop, &haul->again,
+                          loop_now_ms(loop) + (result == -P2P_EINUSE ? HAUL_AGAIN_MS : 0)) == 0;
+}
+
 static void on_transfer_done(void *ctx, int result, const char *reason)
 {
     struct haul *haul = ctx;
@@ -64,6 +112,9 @@ static void on_transfer_done(void *ctx, int result, const char *reason)
     plat_close(haul->transfer_want.folder);
     if (result == -P2P_EAGAIN) {
         end(haul);
+        return;
+    }
+    if (waits(haul, result)) {
         return;
     }
     file->result = result;
@@ -287,6 +338,7 @@ void haul_stop(struct haul *haul, int64_t keep)
     haul->stopping = true;
     switch (haul->stage) {
     case HAUL_SURVEYING:
+    case HAUL_WAITING:
         atomic_store(&haul->survey.stop, true);
         break;
     case HAUL_IN_BATCH:
@@ -330,9 +382,12 @@ void haul_progress(const struct haul *haul, struct haul_progress *out)
     if (haul->stage == HAUL_IN_BATCH) {
         batch_progress(haul->batch, &batch);
         out->staged = batch.staged;
-    } else if (haul->stage == HAUL_IN_TRANSFER && haul->next < haul->want.count) {
+    } else if (haul->stage >= HAUL_IN_TRANSFER && haul->next < haul->want.count) {
         out->file = &haul->want.files[haul->next];
         transfer_progress(haul->transfer, &out->transfer);
+        if (haul->stage == HAUL_WAITING) {
+            out->transfer.phase = TRANSFER_WAITING;
+        }
         out->bytes += (uint64_t)out->transfer.done;
     }
 }

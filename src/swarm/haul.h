@@ -27,14 +27,15 @@ struct haul_want {
     void *ctx;
 };
 
-enum haul_stage { HAUL_IDLE, HAUL_SURVEYING, HAUL_IN_BATCH, HAUL_IN_TRANSFER };
+/* WAITING: another get brings the same content into the same folder. */
+enum haul_stage { HAUL_IDLE, HAUL_SURVEYING, HAUL_IN_BATCH, HAUL_IN_TRANSFER, HAUL_WAITING };
 
 struct haul_progress {
     enum haul_stage stage;
     uint32_t done, count;      /* files that are decided; of this run */
     uint32_t staged;           /* that wait for their names */
     uint64_t bytes, size;      /* that are here; of all files of this run */
-    const struct wanted *file; /* in transfer; else NULL */
+    const struct wanted *file; /* in transfer, or waiting; else NULL */
     struct transfer_progress transfer;
 };
 

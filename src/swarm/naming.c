@@ -3,6 +3,7 @@
 #include "swarm/naming.h"
 
 #include "platform/plat.h"
+#include "swarm/survey.h"
 
 /* The empty file was never fetched. */
 static int put_empty(struct naming *naming, uint32_t number)
@@ -24,6 +25,9 @@ static void give_name(struct naming *naming, uint32_t i)
     struct stage_name name = {number, &naming->files[number], naming->replace};
 
     naming->error[i] = stage_name(naming->stage, &name, &naming->reason[i]);
+    if (naming->error[i] == -P2P_EEXIST && survey_is_there(naming->stage->root, name.file)) {
+        naming->error[i] = 0; /* another get was faster */
+    }
 }
 
 static void naming_work(struct worker_job *job)

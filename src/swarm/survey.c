@@ -73,6 +73,15 @@ static void look(const struct survey *survey, struct wanted *file)
     }
 }
 
+bool survey_is_there(int root, const struct wanted *file)
+{
+    struct survey survey = {.root = root};
+    struct wanted copy = *file;
+
+    look(&survey, &copy);
+    return copy.was_there;
+}
+
 static void survey_work(struct worker_job *job)
 {
     struct survey *survey = (struct survey *)job;

@@ -25,4 +25,7 @@ struct survey {
  * what is in the way, with a reason; and stays open where the file can be fetched. */
 void survey_start(struct survey *survey, struct worker *background, struct loop *home);
 
+/* True when the very bytes of the file lie there by now. Blocks: workers. */
+bool survey_is_there(int root, const struct wanted *file);
+
 #endif

@@ -65,7 +65,8 @@ enum transfer_phase {
     TRANSFER_FINDING,
     TRANSFER_RUNNING,
     TRANSFER_FINISHING,
-    TRANSFER_STOPPING
+    TRANSFER_STOPPING,
+    TRANSFER_WAITING /* for another get, which fetches the same: told by a haul */
 };
 
 struct transfer_source {

@@ -31,6 +31,8 @@ static void put_figures(struct buf *buf, const struct transfer_progress *progres
     buf_put_size(buf, (uint64_t)progress->size);
     if (progress->phase == TRANSFER_FINDING) {
         buf_put_text(buf, "  looking for holders");
+    } else if (progress->phase == TRANSFER_WAITING) {
+        buf_put_text(buf, "  another get fetches it");
     } else if (progress->phase == TRANSFER_FINISHING) {
         buf_put_text(buf, "  writing to the disk");
     } else if (progress->rate >= 1) {
