@@ -49,10 +49,9 @@ struct sources {
     struct json_reader json;
     int64_t asked_ms, pause_ms; /* pause: until it is asked again */
     int status;
-    bool asking, answered; /* answered: at least once, or it cannot be asked */
-    bool alone;            /* no index answers */
-    struct bucket hints;   /* that may be taken now */
-    uint32_t round, told;  /* of asking; the last one that was answered whole */
+    bool asking, answered, alone; /* answered: or it cannot be asked; alone: no index answers */
+    struct bucket hints;          /* that may be taken now */
+    uint32_t round, told;         /* of asking; the last one that was answered whole */
     char target[96];
 };
 

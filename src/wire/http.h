@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP/1.1 heads (RFC 9110, 9112): requests and responses parsed by llhttp (strict) into views,
  * status and header lines written into a builder; Range, query strings. Bodies with a length are
- * counted here and never copied. No socket; a parser belongs to one thread at a time and may be
- * moved between calls. */
+ * counted here and never copied. No socket; a parser belongs to one thread at a time. */
 #ifndef HTTP_H
 #define HTTP_H
 
