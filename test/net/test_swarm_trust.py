@@ -187,3 +187,15 @@ def test_an_honest_holder_is_never_blamed(fleet, index, here, kind):
     (line,) = fleet.json("get", sha256(SMALL), index=index, cwd=here)
     assert (here / "file.bin").read_bytes() == SMALL
     assert "honest" not in {s["name"] for s in line["sources"] if s["blamed"]}, line
+
+
+def test_a_peer_counts_liars(fleet, index):
+    """What it fetched for nothing and who was found out is in its figures."""
+    desk = fleet.peer(index, {}, name="desk")
+    before = desk.stats()
+    assert before["wasted"] == before["blamed"] == 0
+    liar = fleet.own(WrongBytes(index, DATA, "liar"))
+    late(fleet, index, liar)
+    fleet.ok("get", SHA, "-s", desk.state, index=index)
+    after = desk.stats()
+    assert after["blamed"] == 1 and 0 < after["wasted"] <= liar.sent
