@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A peer and an index that have nothing to do, watched for a while: resident memory, CPU, bytes written."""
+"""A peer and an index that have nothing to do, watched for a while: resident memory, CPU, bytes written to the disk, and all
+that write() was called with: a byte from thread to thread is among that."""
 import os
 import time
 
-from rival import Bench, wait_hashed
+from rival import Bench, most, wait_hashed
 
 SECONDS = int(os.environ.get("P2P_BENCH_SECONDS", 60))
 
@@ -13,10 +14,10 @@ def figures(process):
     with open(f"/proc/{process.pid}/stat") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
     with open(f"/proc/{process.pid}/io") as io:
-        written = int([line for line in io if line.startswith("write_bytes")][0].split()[1])
+        counts = dict(line.split(": ") for line in io.read().splitlines())
     with open(f"/proc/{process.pid}/status") as status:
         rss = int([line for line in status if line.startswith("VmRSS")][0].split()[1])
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), written, rss
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(counts["write_bytes"]), int(counts["wchar"]), rss
 
 
 with Bench("idle") as bench:
@@ -30,6 +31,8 @@ with Bench("idle") as bench:
     before = {"peer": figures(peer), "index": figures(index)}
     time.sleep(SECONDS)
     for name, process in {"peer": peer, "index": index}.items():
-        cpu, written, rss = figures(process)
-        print(f"idle {name}: RSS {rss} KiB, {cpu - before[name][0]:.2f} CPU s and {written - before[name][1]} bytes written"
-              f" in {SECONDS} s")
+        cpu, written, chars, rss = figures(process)
+        print(f"idle {name}: RSS {rss} KiB, {cpu - before[name][0]:.2f} CPU s, {written - before[name][1]} bytes written to the disk"
+              f" and {chars - before[name][2]} to anything in {SECONDS} s")
+        most("its CPU s", cpu - before[name][0], 0.01)
+        most("its bytes on the disk", written - before[name][1], 0)

@@ -178,3 +178,7 @@ def in_turn(rounds, contenders):
 
 def verdict(what, ratio, wanted):
     print(f"{what}: {ratio:.2f} x (at least {wanted} x) {'ok' if ratio >= wanted else 'MISSED'}")
+
+
+def most(what, figure, wanted):
+    print(f"{what}: {figure:.2f} (at most {wanted:g}) {'ok' if figure <= wanted else 'MISSED'}")
