@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 /* One read or write: below SSIZE_MAX of 32-bit machines. */
@@ -248,7 +249,8 @@ static int set_executable(int fd, bool executable)
 
 int plat_set_attributes(int fd, int64_t mtime_s, bool executable)
 {
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = (time_t)mtime_s}};
+    /* Both: where FUSE is between, one alone is taken for none. */
+    struct timespec times[2] = {{.tv_sec = time(NULL)}, {.tv_sec = (time_t)mtime_s}};
     if ((int64_t)times[1].tv_sec != mtime_s) {
         errno = EINVAL;
         return plat_error();

@@ -56,6 +56,7 @@ struct entries_result {
 
 enum entries_cause {
     ENTRIES_SCANNED, /* by a walk: settled when it was written a while ago */
+    ENTRIES_REMOVED, /* it was said to be gone, and nothing else since */
     ENTRIES_CHANGED, /* maybe being written right now */
     ENTRIES_SETTLED  /* closed, or moved in */
 };

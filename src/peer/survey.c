@@ -309,6 +309,11 @@ static void look_found(struct share *share, const struct scan_look *look,
     uint32_t parent = folders_find(&share->folders, name_folder(path));
     if (parent == 0)
         return;
+    if (result->error == 0 && result->cause == ENTRIES_REMOVED) {
+        /* FAT has one file for all spellings of a name: the folder tells which there is now */
+        folders_push(&share->folders, parent, false);
+        return;
+    }
     if (result->error == 0) {
         found(share, parent, name, &result->stat, (enum entries_cause)result->cause);
         return;
@@ -405,7 +410,9 @@ static void on_entry(void *ctx, uint32_t folder, struct str name, unsigned what)
     if (above.len > 0)
         buf_put_char(&buf, '/');
     buf_put(&buf, name);
-    enum entries_cause cause = (what & PLAT_WATCH_SETTLED) != 0 ? ENTRIES_SETTLED : ENTRIES_CHANGED;
+    enum entries_cause cause = (what & PLAT_WATCH_SETTLED) != 0   ? ENTRIES_SETTLED
+                               : (what & PLAT_WATCH_CHANGED) != 0 ? ENTRIES_CHANGED
+                                                                  : ENTRIES_REMOVED;
     if (!buf.full && !looks_add(&share->looks, buf_str(&buf), cause))
         folders_push(&share->folders, folder, false);
     survey_pump(share);

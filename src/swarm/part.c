@@ -94,13 +94,22 @@ static int finish(struct part_finish *finish)
     return error;
 }
 
+const char *part_reason(int *error)
+{
+    if (*error != -P2P_ENOTFOUND && *error != -P2P_EINVAL) {
+        return plat_reason();
+    }
+    *error = -P2P_EINVAL;
+    return "the disk takes no such name; -o gives it another";
+}
+
 static void finish_work(struct worker_job *job)
 {
     struct part_finish *self = (struct part_finish *)job;
 
     self->result = finish(self);
     if (self->result != 0) {
-        snprintf(self->reason, sizeof self->reason, "%s", plat_reason());
+        snprintf(self->reason, sizeof self->reason, "%s", part_reason(&self->result));
     }
 }
 

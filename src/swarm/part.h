@@ -21,6 +21,10 @@ int part_open(struct part *part, int folder, const struct record_content *conten
 /* Closes it; keep: it stays for a later download. */
 void part_close(struct part *part, bool keep);
 
+/* Why a file that is there could not have its name, in words. FAT refuses names with : or ?, and
+ * says "not found" or "invalid": *error is -P2P_EINVAL then. */
+const char *part_reason(int *error);
+
 /* The last step, on a background worker: attributes, fsync, rename, fsync of the folder. */
 struct part_finish {
     struct worker_job job;

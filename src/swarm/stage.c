@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "platform/plat.h"
 #include "platform/plat_file.h"
+#include "swarm/part.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -183,13 +184,13 @@ static int enter(struct stage *stage, struct str path)
 }
 
 /* Words that a person understands without knowing what a rename is. */
-static const char *reason_of(int error, bool entering)
+static const char *reason_of(int *error, bool entering)
 {
-    if (error == -P2P_EEXIST) {
+    if (*error == -P2P_EEXIST) {
         return entering ? "a folder is needed where there is a file"
                         : "there is a file of that name by now; --force replaces it";
     }
-    return plat_reason();
+    return part_reason(error);
 }
 
 int stage_name(struct stage *stage, const struct stage_name *name, const char **out_reason)
@@ -202,7 +203,7 @@ int stage_name(struct stage *stage, const struct stage_name *name, const char **
     if (error == 0) {
         error = plat_rename_beneath(stage->folder, from, folder, to, name->replace);
     }
-    *out_reason = error != 0 ? reason_of(error, folder < 0) : NULL;
+    *out_reason = error != 0 ? reason_of(&error, folder < 0) : NULL;
     if (error != 0) {
         plat_unlink_beneath(stage->folder, from);
     }
@@ -217,12 +218,16 @@ void stage_drop(const struct stage *stage, uint32_t number)
     plat_unlink_beneath(stage->folder, name);
 }
 
+/* The lock goes last, but where FUSE is between the folder has it until it is closed. */
 static void remove_folder(struct stage *stage)
 {
     empty(stage);
     plat_unlink_beneath(stage->folder, STAGE_LOCK);
-    plat_remove_folder_beneath(stage->root, stage->name);
+    int error = plat_remove_folder_beneath(stage->root, stage->name);
     close_both(stage);
+    if (error != 0) {
+        plat_remove_folder_beneath(stage->root, stage->name);
+    }
 }
 
 void stage_sweep(int root)
