@@ -3,10 +3,14 @@
  * hang. */
 #include "ui/finding.h"
 
+#include "platform/plat.h"
+#include "ui/print.h"
 #include "wire/json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+
+enum { FIGURE_AT = 6 }; /* column behind the level */
 
 static void put_line(struct buf *buf, const struct finding *finding, struct str figure)
 {
@@ -52,7 +56,7 @@ void finding_say(struct findings *findings, struct finding finding, const char *
 {
     char figure[1024], line[8192];
     struct buf text = buf_on(figure, sizeof figure - 1);
-    struct buf buf = buf_on(line, sizeof line);
+    struct buf buf = buf_on(line, sizeof line - 1);
     va_list args;
 
     va_start(args, format);
@@ -63,7 +67,14 @@ void finding_say(struct findings *findings, struct finding finding, const char *
     if (findings->json) {
         printf("%s\n", findings->count == 0 ? "{\"checks\":[" : ",");
     }
-    printf(findings->json ? "%.*s" : "%.*s\n", (int)buf.len, buf.ptr);
+    line[buf.len] = 0;
+    if (!findings->json && plat_is_terminal(1)) {
+        char level[FIGURE_AT + 1];
+        snprintf(level, sizeof level, "%s", line);
+        print_row(level, FIGURE_AT, line + FIGURE_AT);
+    } else {
+        printf(findings->json ? "%s" : "%s\n", line);
+    }
     findings->count++;
     fflush(stdout);
 }

@@ -5,7 +5,7 @@
 #include "ui/options.h"
 
 #include "base/text.h"
-#include "platform/plat.h"
+#include "ui/print.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -347,50 +347,16 @@ int options_parse(struct command_line *line, char *err, size_t err_size)
     return error;
 }
 
-/* A row of the help: left, then text from column at on, where its further lines begin, too. On a
- * narrow terminal left has a line of its own. */
-static void put_row(const char *left, int at, const char *text)
-{
-    int width = plat_terminal_width(1);
-    int columns = width < 100 ? width : 100;
-    int column = printf("%s", left);
-
-    at = at > columns / 2 ? 8 : at;
-    if (column > at) {
-        printf("\n");
-        column = 0;
-    }
-    while (*text != 0) {
-        int length = (int)strcspn(text, " \n");
-        bool ended = text[length] == '\n';
-        if (column > at && column + 1 + length >= columns) {
-            printf("\n");
-            column = 0;
-        }
-        if (length > 0) {
-            column += printf("%*s%.*s", column < at ? at - column : column > at, "", length, text);
-        }
-        if (ended) {
-            printf("\n");
-            column = 0;
-        }
-        text += length + (text[length] != 0);
-    }
-    if (column > 0) {
-        printf("\n");
-    }
-}
-
 static void help_all(const struct command *commands)
 {
     char left[64];
 
-    put_row("", 0,
-            "p2p " P2P_VERSION ": finds files across a fleet of small machines and moves them\n\n"
-            "usage: p2p COMMAND [OPTION...] [WORD...]\n\n");
+    print_row("", 0,
+              "p2p " P2P_VERSION ": finds files across a fleet of small machines and moves them\n\n"
+              "usage: p2p COMMAND [OPTION...] [WORD...]\n\n");
     for (const struct command *c = commands; c->name != NULL; c++) {
         snprintf(left, sizeof left, "  %s %s", c->name, c->operands);
-        put_row(left, 24, c->summary);
+        print_row(left, 24, c->summary);
     }
     printf("\noptions:\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
@@ -398,13 +364,14 @@ static void help_all(const struct command *commands)
         snprintf(left, sizeof left, "  %c%c%c --%s %s", o->letter != 0 ? '-' : ' ',
                  o->letter != 0 ? o->letter : ' ', o->letter != 0 ? ',' : ' ', o->name,
                  o->value != NULL ? o->value : "");
-        put_row(left, 32, o->help);
+        print_row(left, 32, o->help);
     }
-    put_row("      --SECTION.KEY VALUE", 32, "any setting of config.ini");
-    put_row("", 0,
-            "\nexit status: 0 done, 1 failed, 2 wrong usage, 3 no index answered, 4 nothing found, "
-            "5 bytes failed verification from every holder, 130 interrupted by Ctrl-C, 143 ended "
-            "by SIGTERM, 129 ended by SIGHUP");
+    print_row("      --SECTION.KEY VALUE", 32, "any setting of config.ini");
+    print_row(
+        "", 0,
+        "\nexit status: 0 done, 1 failed, 2 wrong usage, 3 no index answered, 4 nothing found, "
+        "5 bytes failed verification from every holder, 130 interrupted by Ctrl-C, 143 ended "
+        "by SIGTERM, 129 ended by SIGHUP");
 }
 
 void options_help(const struct command *commands, const struct command *command)
@@ -415,6 +382,6 @@ void options_help(const struct command *commands, const struct command *command)
     }
     printf("usage: p2p %s%s%s [OPTION...]\n\n", command->name, command->operands[0] != 0 ? " " : "",
            command->operands);
-    put_row("", 0, command->text);
+    print_row("", 0, command->text);
     printf("\nexample: %s\n\noptions: see p2p help\n", command->example);
 }

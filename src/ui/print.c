@@ -9,12 +9,19 @@
 #include "platform/plat.h"
 
 #include <inttypes.h>
+#include <string.h>
 
-enum { LINE_SIZE = 16384, SHORT_HASH = 12 };
+enum { LINE_SIZE = 16384, SHORT_HASH = 12, NARROW = 60, WIDEST = 100 };
 
 enum print_style print_style(bool json)
 {
     return json ? PRINT_JSON : plat_is_terminal(1) ? PRINT_TABLE : PRINT_TABS;
+}
+
+/* Too narrow for columns that only some people look at. */
+static bool is_narrow(void)
+{
+    return plat_terminal_width(1) < NARROW;
 }
 
 static void put_line(struct buf *buf)
@@ -42,7 +49,9 @@ static void put_hash(struct buf *buf, const struct merge_entry *entry, enum prin
 
 void print_files_head(enum print_style style)
 {
-    if (style == PRINT_TABLE) {
+    if (style == PRINT_TABLE && is_narrow()) {
+        printf("%9s  %s\n", "SIZE", "NAME");
+    } else if (style == PRINT_TABLE) {
         printf("%-12s  %9s  %7s  %s\n", "SHA-256", "SIZE", "HOLDERS", "NAME");
     }
 }
@@ -52,10 +61,15 @@ static void put_file_table(struct buf *buf, const struct merge_entry *entry)
     char size[32];
     struct buf size_buf = buf_on(size, sizeof size);
 
-    put_hash(buf, entry, PRINT_TABLE);
+    bool narrow = is_narrow();
+    if (!narrow) {
+        put_hash(buf, entry, PRINT_TABLE);
+    }
     buf_put_size(&size_buf, (uint64_t)entry->size);
     put_cell(buf, buf_str(&size_buf), 9, true);
-    buf_printf(buf, "%7" PRIu32 "  ", entry->holders);
+    if (!narrow) {
+        buf_printf(buf, "%7" PRIu32 "  ", entry->holders);
+    }
     buf_put_shown(buf, entry->path);
 }
 
@@ -95,7 +109,9 @@ void print_file(enum print_style style, const struct merge_entry *entry)
 
 void print_holders_head(enum print_style style)
 {
-    if (style == PRINT_TABLE) {
+    if (style == PRINT_TABLE && is_narrow()) {
+        printf("%-12s  %4s  %s\n", "NODE", "HAS", "NAME");
+    } else if (style == PRINT_TABLE) {
         printf("%-16s  %-22s  %4s  %-5s  %s\n", "NODE", "ADDRESS", "HAS", "KIND", "NAME");
     }
 }
@@ -124,13 +140,19 @@ static void put_holder_table(struct buf *buf, const struct record_result *result
 {
     char text[128];
     struct buf cell = buf_on(text, sizeof text);
+    bool narrow = is_narrow();
 
     put_node(&cell, result);
-    put_cell(buf, buf_str(&cell), 16, false);
+    put_cell(buf, buf_str(&cell), narrow ? 12 : 16, false);
     cell.len = 0;
     put_address(&cell, result);
-    put_cell(buf, buf_str(&cell), 22, false);
-    buf_printf(buf, "%3u%%  %-5s  ", result->offer.have, result->offer.copy ? "copy" : "owned");
+    if (!narrow) {
+        put_cell(buf, buf_str(&cell), 22, false);
+    }
+    buf_printf(buf, "%3u%%  ", result->offer.have);
+    if (!narrow) {
+        buf_printf(buf, "%-5s  ", result->offer.copy ? "copy" : "owned");
+    }
     buf_put_shown(buf, result->offer.path);
 }
 
@@ -170,4 +192,36 @@ void print_fetched(const struct record_content *content, const char *path)
     buf_put_text(&buf, "  ");
     buf_put_text(&buf, path);
     put_line(&buf);
+}
+
+void print_row(const char *left, int at, const char *text)
+{
+    int width = plat_terminal_width(1);
+    int columns = width < WIDEST ? width : WIDEST;
+    int column = printf("%s", left);
+
+    at = at > columns / 2 ? 8 : at;
+    if (column > at) {
+        printf("\n");
+        column = 0;
+    }
+    while (*text != 0) {
+        int length = (int)strcspn(text, " \n");
+        bool ended = text[length] == '\n';
+        if (column > at && column + 1 + length >= columns) {
+            printf("\n");
+            column = 0;
+        }
+        if (length > 0) {
+            column += printf("%*s%.*s", column < at ? at - column : column > at, "", length, text);
+        }
+        if (ended) {
+            printf("\n");
+            column = 0;
+        }
+        text += length + (text[length] != 0);
+    }
+    if (column > 0) {
+        printf("\n");
+    }
 }

@@ -25,4 +25,9 @@ void print_holder(enum print_style style, const struct record_result *result);
  * cannot occur). */
 void print_fetched(const struct record_content *content, const char *path);
 
+/* A row for people: left, then text from column at on, where its further lines begin, too, broken
+ * between words by the width of the terminal (80 columns in a pipe, at most 100). A newline in text
+ * is one. On a narrow terminal left has a line of its own. */
+void print_row(const char *left, int at, const char *text);
+
 #endif

@@ -415,6 +415,22 @@ def test_on_a_terminal(fleet, net, command):
     assert width <= 80, f"{width} columns: {shown}"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["help"], ["help", "get"], ["list"], ["search", "a"], ["who", "a.txt"], ["doctor"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("columns", [40, 80])
+def test_nothing_is_wrapped_by_the_terminal(fleet, net, command, columns):
+    """Lines are broken between words, and narrow terminals get fewer columns; but for a word that is too long, and a
+    line that is there to be copied."""
+    shown, _ = on_terminal(fleet, *command, index=None if command[0] == "help" else net, cols=columns)
+    lines = [line for line in shown.replace("\r", "").split("\n") if not line.startswith("example: ")]
+    assert len(lines) >= 2
+    for line in lines:
+        assert len(line) <= columns or any(len(word) > columns // 2 for word in line.split()), line
+
+
 def test_get_on_a_terminal_shows_progress(fleet, net):
     shown, code = on_terminal(fleet, "get", "sub/b.bin", index=net)
     assert code == 0, shown
