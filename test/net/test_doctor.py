@@ -308,16 +308,80 @@ def test_no_share(fleet, healthy):
     only(found, "share", "FAIL", "/nowhere/at/all", "mkdir")
 
 
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs another user, or a mount")
+
+
+@as_root
 def test_files_that_cannot_be_read(fleet):
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
     index = fleet.index()
     share = fleet.share("own", {"a.txt": b"a", "b.txt": b"b"})
     (share / "b.txt").chmod(0)
-    peer = fleet.peer(index, share=share)
+    state = fleet.folder("nobodys-state")
+    os.chown(state, 65534, 65534)
+    peer = fleet.peer(index, share=share, state=state, user=65534, cwd="/")
     wait_until(lambda: peer.stats()["unreadable"], what="it has tried")
-    found, _ = examine(fleet, *at(peer))
+    found, code = examine(fleet, *at(peer))
+    assert code == 0
     only(found, "share", "warn", "1 cannot be read")
+
+
+@as_root
+def test_a_share_that_is_closed(fleet, healthy):
+    index, _ = healthy
+    share = fleet.share("own", {"a.txt": b"a"})
+    share.chmod(0o700)
+    words = ["--share.path", share, "-s", "/tmp/nowhere"]
+    found, code = examine(fleet, *words, index=index, user=65534, group=65534, cwd="/")
+    assert code == 1
+    only(found, "share", "FAIL", str(share), "Permission denied", "let the user who runs p2p read")
+
+
+@as_root
+def test_no_home(fleet, healthy):
+    index, _ = healthy
+    env = {"HOME": "", "XDG_STATE_HOME": ""}
+    found, code = examine(fleet, index=index, env=env, user=65534, group=65534, cwd="/")
+    assert code == 0
+    only(found, "state folder", "warn", "no home folder", "set HOME", "-s")
+
+
+@as_root
+def test_no_room_for_the_state(fleet, healthy):
+    index, _ = healthy
+    state = fleet.folder("small")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none", str(state)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        found, code = examine(fleet, "-s", state, index=index)
+    finally:
+        subprocess.run(["umount", "-l", str(state)], check=True)
+    assert code == 1
+    only(found, "state folder", "FAIL", "small", "make room")
+
+
+def test_a_slow_disk(fleet, healthy):
+    """As it looks when time goes 10,000 times as fast."""
+    index, _ = healthy
+    page = Page(fleet, speed=10000)
+    found, _ = examine(fleet, "-s", fleet.folder("own-state"), index=index, **page.how)
+    only(found, "state folder", "warn", "slow or worn card")
+
+
+def test_nearly_all_files_that_fit(fleet):
+    """And more than fit."""
+    index = fleet.index()
+    share = fleet.share("own", {f"{i}.txt": b"" for i in range(100)})
+    peer = fleet.peer(index, None, "-m", "6M", share=share)
+    size = peer.stats()["files_max"]
+    for count, level in ((size * 95 // 100, "warn"), (size + 10, "FAIL")):
+        for i in range(100, count):
+            (share / f"{i}.txt").touch()
+        want = min(count, size)
+        wait_until(lambda: peer.stats()["files"] >= want, 30, "it has seen them")
+        found, code = examine(fleet, *at(peer))
+        assert code == (1 if level == "FAIL" else 0)
+        assert found["memory"][0][0] == level and "--memory" in " ".join(found["memory"][0])
 
 
 def test_a_full_table(fleet):
