@@ -433,6 +433,10 @@ reproducible: all
 	cmp $(NATIVE) $$d/build/native/p2p && cmp $(NATIVE).debug $$d/build/native/p2p.debug && rm -rf $$d && \
 	echo "reproducible: the same bytes from two folders"
 
+newcomer:
+	@mkdir -p $(BUILD)
+	@sh test/newcomer.sh $(abspath $(BUILD))/newcomer
+
 size: all
 	@$(PYTHON) test/lint/size.py $(BUILD)
 
@@ -446,7 +450,7 @@ test:
 	+@WERROR=1 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES)
 
 test-long:
-	+@WERROR=1 FUZZ_SECONDS=600 STAGE_SECONDS=14400 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES) net-long
+	+@WERROR=1 FUZZ_SECONDS=600 STAGE_SECONDS=14400 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES) net-long newcomer
 
 N ?= 100
 TEST ?=
@@ -505,7 +509,7 @@ help:
 #:     clang-warnings
 #: make unit T=text     one unit test; make net K=words the network tests that match
 #: make flaky TEST=test/net/test_x.py::test_y N=100     one network test again and again, under load
-#: make test-long       the long tests too, and ten minutes of each fuzz target
+#: make test-long       the long tests too (net-long newcomer), and ten minutes of each fuzz target
 #: make debug|asan|tsan|wrapped   build/debug/p2p and so on, with symbols, against the machine's C library
 #: make cover           lines reached by the tests; make bench  the figures of README
 #: make format          clang-format on everything; make docs  the man page, from the help and config.ini;
@@ -513,6 +517,6 @@ help:
 #: make install DESTDIR= PREFIX=/usr/local; make dist; make clean; make deps (DEPS=strict, DEPS_DIR=FOLDER)
 
 .PHONY: all deps setup unit unit-tsan unit-clang asan tsan debug wrapped clang-warnings posix net browser net-posix net-asan net-tsan \
-    net-long cross qemu fuzz lint docs reproducible size test test-long flaky cover bench format run install dist clean help \
+    net-long cross qemu fuzz lint docs reproducible newcomer size test test-long flaky cover bench format run install dist clean help \
     _all _objects _bench_binaries _lib_objects _deps _archive _unit_binaries _unit_run _fuzz_binaries _fuzz_run _lint _lint_tidy \
     _lint_cppcheck _lint_floors _lint_figures _lint_shell _lint_format _lint_docs _lint_self

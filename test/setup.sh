@@ -10,7 +10,7 @@ packages="gcc make libc6-dev binutils xz-utils git
     cppcheck shellcheck universal-ctags
     gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-arm-linux-gnueabi gcc-riscv64-linux-gnu qemu-user-static
     python3-pytest python3-pytest-timeout python3-pytest-xdist python3-selenium chromium chromium-driver
-    dosfstools exfat-fuse exfatprogs kmod strace
+    debootstrap dosfstools exfat-fuse exfatprogs kmod strace
     nginx-light aria2 curl wget wrk openssl iproute2 tmux util-linux procps"
 
 missing() {
