@@ -9,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { FIGURE_AT = 6 }; /* column behind the level */
 
@@ -69,8 +70,8 @@ void finding_say(struct findings *findings, struct finding finding, const char *
     }
     line[buf.len] = 0;
     if (!findings->json && plat_is_terminal(1)) {
-        char level[FIGURE_AT + 1];
-        snprintf(level, sizeof level, "%s", line);
+        char level[FIGURE_AT + 1] = "";
+        memcpy(level, line, FIGURE_AT);
         print_row(level, FIGURE_AT, line + FIGURE_AT);
     } else {
         printf(findings->json ? "%s" : "%s\n", line);
