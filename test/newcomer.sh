@@ -36,12 +36,18 @@ make
 export PATH="$PWD/build/native:$PATH"
 mkdir -p ~/share/music ~/here
 head -c 5000000 /dev/urandom >~/share/music/song.ogg
+mkfifo ~/log
 p2p both ~/share -l 127.0.0.1:0 >~/log &
 both=$!
 trap 'kill $both' EXIT
-until at=$(sed -n 's/.*listening on //p' ~/log) && [ -n "$at" ]; do sleep 0.1; done
+exec 3<~/log
+while read -r line <&3; do
+    case $line in *"listening on "*) at=${line##* } && break ;; esac
+done
+cat <&3 >/dev/null &
+(cd ~ && echo wait | p2p shell)
 cd ~/here
-until p2p get music/song.ogg -q -i "$at"; do [ $? -eq 4 ]; sleep 0.1; done >sums
+p2p get music/song.ogg -i "$at" >sums
 sha256sum -c sums
 cmp song.ogg ~/share/music/song.ogg
 p2p doctor -i "$at"

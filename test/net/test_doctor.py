@@ -320,8 +320,7 @@ def test_files_that_cannot_be_read(fleet):
     os.chown(state, 65534, 65534)
     peer = fleet.peer(index, share=share, state=state, user=65534, cwd="/")
     wait_until(lambda: peer.stats()["unreadable"], what="it has tried")
-    found, code = examine(fleet, *at(peer))
-    assert code == 0
+    found, _ = examine(fleet, *at(peer))
     only(found, "share", "warn", "1 cannot be read")
 
 
