@@ -34,12 +34,11 @@ static void hash_round(uint64_t v[static 4])
 }
 
 /* Little-endian whatever the machine, so that tests have one expected value. */
-static uint64_t hash_load(const uint8_t *bytes, size_t size)
+static uint64_t hash_load(const uint8_t *bytes)
 {
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++)
-        value |= (uint64_t)bytes[i] << (8 * i);
-    return value;
+    uint64_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? value : __builtin_bswap64(value);
 }
 
 uint64_t hash_bytes(const void *bytes, size_t size)
@@ -50,12 +49,13 @@ uint64_t hash_bytes(const void *bytes, size_t size)
         hash_key[0] ^ UINT64_C(0x6c7967656e657261), hash_key[1] ^ UINT64_C(0x7465646279746573)};
     uint64_t last = (uint64_t)size << 56;
     for (; size >= 8; size -= 8, at += 8) {
-        uint64_t word = hash_load(at, 8);
+        uint64_t word = hash_load(at);
         v[3] ^= word;
         hash_round(v);
         v[0] ^= word;
     }
-    last |= hash_load(at, size);
+    for (size_t i = 0; i < size; i++)
+        last |= (uint64_t)at[i] << (8 * i);
     v[3] ^= last;
     hash_round(v);
     v[0] ^= last;

@@ -172,13 +172,6 @@ static bool catalog_reclaim(struct catalog *catalog)
     return freed > 0;
 }
 
-static uint32_t catalog_add(struct catalog *catalog, struct tables_node *node,
-                            const struct record_offer *record)
-{
-    uint32_t name = names_add(&catalog->names, record->path);
-    return name ? offers_add(catalog, node->pub.slot, name, record) : 0;
-}
-
 /* A line of a join that says again, in the same order as last time, what is known: no look-up at
  * all. */
 static bool catalog_repeats(struct catalog *catalog, struct tables_node *node,
@@ -200,19 +193,50 @@ static bool catalog_repeats(struct catalog *catalog, struct tables_node *node,
     return true;
 }
 
+/* A put as it goes through the tables: what was hashed once is not hashed again. */
+struct catalog_put {
+    const struct record_offer *record;
+    struct names_key key;
+    uint32_t content_hash;
+};
+
+static uint32_t catalog_add(struct catalog *catalog, const struct tables_node *node,
+                            const struct catalog_put *put)
+{
+    uint32_t name = names_find_key(&catalog->names, &put->key);
+    if (name == 0)
+        name = names_add(&catalog->names, &put->key);
+    return name ? offers_add(catalog, node->pub.slot, name, put->record, put->content_hash) : 0;
+}
+
+static uint32_t catalog_make(struct catalog *catalog, const struct tables_node *node,
+                             struct catalog_put *put)
+{
+    uint32_t added = catalog_add(catalog, node, put);
+    if (added == 0 && catalog_reclaim(catalog)) {
+        put->key = names_key(&catalog->names, put->record->path);
+        added = catalog_add(catalog, node, put);
+    }
+    return added;
+}
+
 static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
                              const struct record_offer *record)
 {
     if (catalog_repeats(catalog, node, record))
         return 0;
-    uint32_t hash = record->hashed ? offers_hash_content(&record->content) : 0;
-    linear_expect(&catalog->by_content, hash);
-    uint32_t old = 0, pending = 0, name = names_find(&catalog->names, record->path);
-    linear_expect_first(&catalog->by_content, hash);
+    struct catalog_put put = {.record = record};
+    put.content_hash = record->hashed ? offers_hash_content(&record->content) : 0;
+    linear_expect(&catalog->by_content, put.content_hash);
+    put.key = names_key(&catalog->names, record->path);
+    linear_expect_first(&catalog->by_content, put.content_hash);
+    uint32_t old = 0, pending = 0, name = names_find_key(&catalog->names, &put.key);
     if (name)
         offers_find(catalog, node->pub.slot, name, &old, &pending);
-    if (pending)
+    if (pending) {
         offers_free(catalog, pending, TABLES_PENDINGS);
+        put.key = names_key(&catalog->names, record->path);
+    }
     bool same = old && offers_same(catalog, old, record);
     if (old && node->phase == TABLES_JOIN && catalog_is_old(catalog, old))
         node->guess = tables_offer(catalog, old)->node_next;
@@ -224,9 +248,7 @@ static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
             catalog_confirm(catalog, old, true);
             return 0;
         }
-        added = catalog_add(catalog, node, record);
-        if (added == 0 && catalog_reclaim(catalog))
-            added = catalog_add(catalog, node, record);
+        added = catalog_make(catalog, node, &put);
     }
     if (added && old)
         tables_offer(catalog, added)->packed |= TABLES_MARK;

@@ -32,10 +32,11 @@ static const char *check_offer(const struct catalog *catalog, uint32_t slot)
 static const char *check_offers(const struct catalog *catalog)
 {
     const char *fault = NULL;
-    uint32_t taken = 0, listed = 0;
+    uint32_t taken = 0, listed = 0, behind = 0;
     for (uint32_t slot = 1; !fault && slot <= catalog->offers.fresh; slot++) {
         if (tables_offer(catalog, slot)->name) {
             taken++;
+            behind += tables_offer(catalog, slot)->name_prev != 0;
             fault = check_offer(catalog, slot);
         }
     }
@@ -46,7 +47,7 @@ static const char *check_offers(const struct catalog *catalog)
     }
     if (fault)
         return fault;
-    return taken == catalog->offers.used && taken == listed && taken == catalog->by_offer.count
+    return taken == catalog->offers.used && taken == listed && behind == catalog->by_offer.count
                ? NULL
                : "the count of offers is wrong";
 }

@@ -1,31 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Linear hashing over objects of a pool. An addition splits at most one bucket; buckets are never
- * joined again, since a directory that was large once will be again. Loop thread. */
+/* Linear hashing. An addition splits at most one bucket; buckets are never joined again, since a
+ * directory that was large once will be again. Loop thread. */
 #include "catalog/linear.h"
 
 #include <assert.h>
 
 enum {
     LINEAR_FIRST = 8,
-    LINEAR_AHEAD =
-        8, /* splits ahead that objects are fetched: a miss takes longer than an addition */
+    LINEAR_SPLITS = 16, /* at once, so that their entries are fetched together */
+    LINEAR_DEPTH = 3,   /* of a bucket's entries: few have more */
 };
 
-static uint32_t *linear_link(const struct linear *linear, uint32_t slot)
+static struct linear_entry *linear_at(const struct linear *linear, uint32_t slot)
 {
-    uint8_t *item = linear->pool->items + (size_t)(slot - 1) * linear->pool->item_size;
-    return (uint32_t *)(void *)(item + linear->link_at);
+    return &linear->entries[slot - 1];
 }
 
 /* All bits of the largest bucket number, filled up. */
 static uint32_t linear_mask(const struct linear *linear)
 {
-    uint32_t mask = linear->buckets - 1;
-    mask |= mask >> 1;
-    mask |= mask >> 2;
-    mask |= mask >> 4;
-    mask |= mask >> 8;
-    return mask | mask >> 16;
+    return UINT32_MAX >> __builtin_clz(linear->buckets - 1);
 }
 
 static uint32_t linear_bucket(const struct linear *linear, uint32_t hash)
@@ -35,19 +29,23 @@ static uint32_t linear_bucket(const struct linear *linear, uint32_t hash)
     return bucket < linear->buckets ? bucket : bucket & mask >> 1;
 }
 
-size_t linear_size(uint32_t count)
+static uint32_t linear_buckets(uint32_t count)
 {
-    return sizeof(uint32_t) * (count > LINEAR_FIRST ? count : LINEAR_FIRST);
+    return count > LINEAR_FIRST ? count : LINEAR_FIRST;
 }
 
-int linear_init(struct linear *linear, struct arena *arena)
+size_t linear_size(uint32_t count)
 {
-    uint32_t count = linear->pool->count;
-    linear->buckets_max = count > LINEAR_FIRST ? count : LINEAR_FIRST;
-    linear->buckets = LINEAR_FIRST;
-    linear->count = 0;
-    linear->heads = arena_carve(arena, linear_size(count), sizeof(uint32_t));
-    return linear->heads ? 0 : -P2P_EFULL;
+    return sizeof(uint32_t) * linear_buckets(count) + sizeof(struct linear_entry) * count;
+}
+
+int linear_init(struct linear *linear, struct arena *arena, uint32_t count)
+{
+    size_t buckets = linear_buckets(count);
+    *linear = (struct linear){.buckets = LINEAR_FIRST, .buckets_max = (uint32_t)buckets};
+    linear->heads = arena_carve(arena, sizeof(uint32_t) * buckets, sizeof(uint32_t));
+    linear->entries = arena_carve(arena, sizeof(struct linear_entry) * count, sizeof(uint32_t));
+    return linear->heads && linear->entries ? 0 : -P2P_EFULL;
 }
 
 void linear_reserve(struct linear *linear, uint32_t count)
@@ -57,46 +55,61 @@ void linear_reserve(struct linear *linear, uint32_t count)
         linear->buckets = wanted;
 }
 
+static uint32_t linear_same(const struct linear *linear, uint32_t slot, uint32_t hash)
+{
+    while (slot && linear_at(linear, slot)->hash != hash)
+        slot = linear_at(linear, slot)->next;
+    return slot;
+}
+
 uint32_t linear_first(const struct linear *linear, uint32_t hash)
 {
-    return linear->heads[linear_bucket(linear, hash)];
+    return linear_same(linear, linear->heads[linear_bucket(linear, hash)], hash);
 }
 
 uint32_t linear_next(const struct linear *linear, uint32_t slot)
 {
-    return *linear_link(linear, slot);
-}
-
-/* Splits go through the table in order, so what the next ones will need is known: the first object
- * of a bucket, and nearer the second. */
-static void linear_fetch_ahead(const struct linear *linear, uint32_t fresh, uint32_t half)
-{
-    uint32_t far = linear->heads[(fresh + 2 * LINEAR_AHEAD) & half];
-    uint32_t near = linear->heads[(fresh + LINEAR_AHEAD) & half];
-    if (far)
-        __builtin_prefetch(linear_link(linear, far));
-    if (near && *linear_link(linear, near))
-        __builtin_prefetch(linear_link(linear, *linear_link(linear, near)));
+    const struct linear_entry *entry = linear_at(linear, slot);
+    return linear_same(linear, entry->next, entry->hash);
 }
 
 /* Moves what belongs to the new last bucket out of the bucket that held it so far. */
 static void linear_split(struct linear *linear)
 {
     uint32_t fresh = linear->buckets++;
-    uint32_t half = linear_mask(linear) >> 1;
-    uint32_t *link = &linear->heads[fresh & half];
-    linear_fetch_ahead(linear, fresh, half);
+    uint32_t mask = linear_mask(linear), half = mask >> 1;
+    uint32_t *link = &linear->heads[fresh & half], *end = &linear->heads[fresh];
     while (*link != 0) {
         uint32_t slot = *link;
-        uint32_t *next = linear_link(linear, slot);
-        if (linear_bucket(linear, linear->hash(linear->ctx, slot)) != fresh) {
-            link = next;
+        struct linear_entry *entry = linear_at(linear, slot);
+        if ((entry->hash & mask) != fresh) {
+            link = &entry->next;
             continue;
         }
-        *link = *next;
-        *next = linear->heads[fresh];
-        linear->heads[fresh] = slot;
+        *link = entry->next;
+        entry->next = 0;
+        *end = slot;
+        end = &entry->next;
     }
+}
+
+/* Splits go through the table in order, so what the next ones need is known: entries of each depth
+ * are fetched for all of them, then those behind them. */
+static void linear_grow(struct linear *linear)
+{
+    uint32_t left = linear->buckets_max - linear->buckets;
+    uint32_t count = left < LINEAR_SPLITS ? left : LINEAR_SPLITS;
+    uint32_t half = UINT32_MAX >> __builtin_clz(linear->buckets) >> 1, at[LINEAR_SPLITS];
+    for (uint32_t i = 0; i < count; i++)
+        at[i] = linear->heads[(linear->buckets + i) & half];
+    for (int depth = 0; depth < LINEAR_DEPTH; depth++) {
+        for (uint32_t i = 0; i < count; i++)
+            __builtin_prefetch(at[i] ? linear_at(linear, at[i]) : linear->entries);
+        for (uint32_t i = 0; i < count && depth + 1 < LINEAR_DEPTH; i++)
+            at[i] = at[i] ? linear_at(linear, at[i])->next : 0;
+    }
+    while (count-- > 0)
+        linear_split(linear);
 }
 
 void linear_expect(const struct linear *linear, uint32_t hash)
@@ -106,27 +119,28 @@ void linear_expect(const struct linear *linear, uint32_t hash)
 
 void linear_expect_first(const struct linear *linear, uint32_t hash)
 {
-    uint32_t slot = linear_first(linear, hash);
+    uint32_t slot = linear->heads[linear_bucket(linear, hash)];
     if (slot)
-        __builtin_prefetch(linear->pool->items + (size_t)(slot - 1) * linear->pool->item_size);
+        __builtin_prefetch(linear_at(linear, slot));
 }
 
 void linear_add(struct linear *linear, uint32_t slot, uint32_t hash)
 {
     if (++linear->count > linear->buckets && linear->buckets < linear->buckets_max)
-        linear_split(linear);
+        linear_grow(linear);
     uint32_t *head = &linear->heads[linear_bucket(linear, hash)];
-    *linear_link(linear, slot) = *head;
+    *linear_at(linear, slot) = (struct linear_entry){hash, *head};
     *head = slot;
 }
 
-void linear_remove(struct linear *linear, uint32_t slot, uint32_t hash)
+void linear_remove(struct linear *linear, uint32_t slot)
 {
-    uint32_t *link = &linear->heads[linear_bucket(linear, hash)];
+    struct linear_entry *entry = linear_at(linear, slot);
+    uint32_t *link = &linear->heads[linear_bucket(linear, entry->hash)];
     while (*link != slot) {
         assert(*link != 0);
-        link = linear_link(linear, *link);
+        link = &linear_at(linear, *link)->next;
     }
-    *link = *linear_link(linear, slot);
+    *link = entry->next;
     linear->count--;
 }

@@ -21,24 +21,14 @@ struct names_folder *names_folder_at(const struct names *names, uint32_t folder)
     return (struct names_folder *)(void *)names->folders.items + (folder - 1);
 }
 
-static uint32_t names_hash_of_name(const void *ctx, uint32_t name)
-{
-    return names_at(ctx, name)->hash;
-}
-
-static uint32_t names_hash_of_folder(const void *ctx, uint32_t folder)
-{
-    return names_folder_at(ctx, folder)->hash;
-}
-
-static uint32_t names_hash_folder(struct str text)
+static uint32_t names_hash(struct str text)
 {
     return (uint32_t)hash_bytes(text.ptr, text.len);
 }
 
-static uint32_t names_hash(uint32_t folder, struct str base)
+static uint32_t names_hash_in(uint32_t folder, uint32_t hash)
 {
-    return (uint32_t)hash_bytes(base.ptr, base.len) ^ folder * UINT32_C(0x9e3779b1);
+    return hash ^ folder * UINT32_C(0x9e3779b1);
 }
 
 size_t names_size(struct names_budget budget)
@@ -50,7 +40,7 @@ size_t names_size(struct names_budget budget)
 
 uint64_t names_memory(const struct names *names)
 {
-    uint64_t bucket = sizeof(uint32_t);
+    uint64_t bucket = sizeof(uint32_t) + sizeof(struct linear_entry);
     return names->names.used * (sizeof(struct names_name) + bucket) +
            names->folders.used * (sizeof(struct names_folder) + bucket) +
            texts_size(names->texts.fresh) - TEXTS_PAGE;
@@ -61,10 +51,6 @@ int names_init(struct names *names, struct arena *arena, struct names_budget bud
     int rc = pool_init(&names->names, arena, sizeof(struct names_name), budget.names);
     if (rc == 0)
         rc = pool_init(&names->folders, arena, sizeof(struct names_folder), budget.folders);
-    names->by_name = (struct linear){
-        .pool = &names->names, .link_at = 0, .hash = names_hash_of_name, .ctx = names};
-    names->by_folder = (struct linear){
-        .pool = &names->folders, .link_at = 0, .hash = names_hash_of_folder, .ctx = names};
     names->texts.owner[TEXTS_BASE].pool = &names->names;
     names->texts.owner[TEXTS_BASE].text_at = offsetof(struct names_name, text);
     names->texts.owner[TEXTS_FOLDER].pool = &names->folders;
@@ -72,9 +58,9 @@ int names_init(struct names *names, struct arena *arena, struct names_budget bud
     names->walks = NULL;
     names->last_folder = 0;
     if (rc == 0)
-        rc = linear_init(&names->by_name, arena);
+        rc = linear_init(&names->by_name, arena, budget.names);
     if (rc == 0)
-        rc = linear_init(&names->by_folder, arena);
+        rc = linear_init(&names->by_folder, arena, budget.folders);
     return rc != 0 ? rc : texts_init(&names->texts, arena, budget.pages);
 }
 
@@ -111,35 +97,38 @@ static uint32_t names_find_folder(struct names *names, struct str text)
 {
     if (names->last_folder && text_equal(names_folder_text(names, names->last_folder), text))
         return names->last_folder;
-    uint32_t hash = names_hash_folder(text);
-    uint32_t folder = linear_first(&names->by_folder, hash);
-    while (folder && (names_folder_at(names, folder)->hash != hash ||
-                      !text_equal(names_folder_text(names, folder), text)))
+    uint32_t folder = linear_first(&names->by_folder, names_hash(text));
+    while (folder && !text_equal(names_folder_text(names, folder), text))
         folder = linear_next(&names->by_folder, folder);
     if (folder)
         names->last_folder = folder;
     return folder;
 }
 
-static uint32_t names_find_in(const struct names *names, uint32_t folder, struct str base)
+struct names_key names_key(struct names *names, struct str path)
 {
-    uint32_t hash = names_hash(folder, base);
-    uint32_t name = linear_first(&names->by_name, hash);
-    while (name) {
-        const struct names_name *at = names_at(names, name);
-        if (at->hash == hash && at->folder == folder && text_equal(names_base(names, name), base))
-            break;
+    struct names_key key;
+    names_split(path, &key.text, &key.base);
+    key.folder = names_find_folder(names, key.text);
+    key.hash = names_hash_in(key.folder, names_hash(key.base));
+    if (key.folder)
+        linear_expect(&names->by_name, key.hash);
+    return key;
+}
+
+uint32_t names_find_key(const struct names *names, const struct names_key *key)
+{
+    uint32_t name = key->folder ? linear_first(&names->by_name, key->hash) : 0;
+    while (name && (names_at(names, name)->folder != key->folder ||
+                    !text_equal(names_base(names, name), key->base)))
         name = linear_next(&names->by_name, name);
-    }
     return name;
 }
 
 uint32_t names_find(struct names *names, struct str path)
 {
-    struct str text, base;
-    names_split(path, &text, &base);
-    uint32_t folder = names_find_folder(names, text);
-    return folder ? names_find_in(names, folder, base) : 0;
+    struct names_key key = names_key(names, path);
+    return names_find_key(names, &key);
 }
 
 bool names_is(struct names *names, uint32_t name, struct str path)
@@ -163,9 +152,7 @@ static uint32_t names_add_folder(struct names *names, struct str text)
         pool_give(&names->folders, folder);
         return 0;
     }
-    struct names_folder *at = names_folder_at(names, folder);
-    at->hash = names_hash_folder(text);
-    linear_add(&names->by_folder, folder, at->hash);
+    linear_add(&names->by_folder, folder, names_hash(text));
     names->last_folder = folder;
     return folder;
 }
@@ -175,7 +162,7 @@ static void names_remove_folder(struct names *names, uint32_t folder)
     struct names_folder *at = names_folder_at(names, folder);
     if (names->last_folder == folder)
         names->last_folder = 0;
-    linear_remove(&names->by_folder, folder, at->hash);
+    linear_remove(&names->by_folder, folder);
     if (at->text)
         texts_remove(&names->texts, at->text);
     pool_give(&names->folders, folder);
@@ -194,7 +181,7 @@ static void names_link(struct names *names, uint32_t name, uint32_t folder)
     in->count++;
 }
 
-static uint32_t names_add_in(struct names *names, uint32_t folder, struct str base)
+static uint32_t names_add_in(struct names *names, uint32_t folder, struct str base, uint32_t hash)
 {
     uint32_t name = pool_take(&names->names);
     if (name && texts_add(&names->texts, TEXTS_BASE, name, base) != 0) {
@@ -203,26 +190,21 @@ static uint32_t names_add_in(struct names *names, uint32_t folder, struct str ba
     }
     if (name == 0)
         return 0;
-    struct names_name *at = names_at(names, name);
-    at->hash = names_hash(folder, base);
-    linear_add(&names->by_name, name, at->hash);
+    linear_add(&names->by_name, name, hash);
     names_link(names, name, folder);
     return name;
 }
 
-uint32_t names_add(struct names *names, struct str path)
+uint32_t names_add(struct names *names, const struct names_key *key)
 {
-    struct str text, base;
-    names_split(path, &text, &base);
-    uint32_t folder = names_find_folder(names, text);
-    uint32_t name = folder ? names_find_in(names, folder, base) : 0;
-    if (name)
-        return name;
-    if (folder == 0)
-        folder = names_add_folder(names, text);
+    uint32_t folder = key->folder, hash = key->hash;
+    if (folder == 0) {
+        folder = names_add_folder(names, key->text);
+        hash = names_hash_in(folder, hash);
+    }
     if (folder == 0)
         return 0;
-    name = names_add_in(names, folder, base);
+    uint32_t name = names_add_in(names, folder, key->base, hash);
     if (name == 0 && names_folder_at(names, folder)->count == 0)
         names_remove_folder(names, folder);
     return name;
@@ -250,7 +232,7 @@ void names_remove(struct names *names, uint32_t name)
 {
     struct names_name *at = names_at(names, name);
     assert(at->offers == 0);
-    linear_remove(&names->by_name, name, at->hash);
+    linear_remove(&names->by_name, name);
     names_unlink(names, name);
     texts_remove(&names->texts, at->text);
     at->folder = 0;
@@ -288,7 +270,10 @@ static const char *names_check_folder(const struct names *names, uint32_t folder
         const struct names_name *at = names_at(names, name);
         if (at->folder != folder || at->prev != prev || ++count > in->count)
             return "a folder's list of names is broken";
-        if (names_find_in(names, folder, names_base(names, name)) != name)
+        struct str base = names_base(names, name);
+        struct names_key key = {
+            .base = base, .folder = folder, .hash = names_hash_in(folder, names_hash(base))};
+        if (names_find_key(names, &key) != name)
             return "a name is not found by its text";
         prev = name;
     }

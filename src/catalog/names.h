@@ -8,12 +8,10 @@
 #include "catalog/texts.h"
 
 struct names_folder {
-    uint32_t link, hash;
     uint32_t text; /* 0: the empty folder */
     uint32_t first, count;
 };
 struct names_name {
-    uint32_t link, hash;
     uint32_t text, folder; /* folder 0: a free slot */
     uint32_t next, prev;   /* in its folder */
     uint32_t offers;       /* first of the offers with this name; the offers' business */
@@ -41,12 +39,20 @@ int names_init(struct names *names, struct arena *arena, struct names_budget bud
 size_t names_size(struct names_budget budget);
 /* Bytes that the names now there take, with their folders, hash tables and signatures. */
 uint64_t names_memory(const struct names *names);
+/* A path that is looked for: split, its folder found, hashed. Good until a name is added or removed.
+ */
+struct names_key {
+    struct str text, base; /* text: of the folder */
+    uint32_t folder, hash; /* folder 0: it is not here; hash is that of base then */
+};
+struct names_key names_key(struct names *names, struct str path);
 /* The name of a path, or 0. path is a good name. */
 uint32_t names_find(struct names *names, struct str path);
+uint32_t names_find_key(const struct names *names, const struct names_key *key);
 /* True when it is this name's path; cheap when paths come folder by folder. */
 bool names_is(struct names *names, uint32_t name, struct str path);
-/* Finds or makes it; 0 when there is no room. */
-uint32_t names_add(struct names *names, struct str path);
+/* Makes a name that is not here; 0 when there is no room. */
+uint32_t names_add(struct names *names, const struct names_key *key);
 /* Takes a name out that no offer has any more. */
 void names_remove(struct names *names, uint32_t name);
 

@@ -15,35 +15,17 @@ static uint32_t nodes_hash(const struct record_id *id)
     return (uint32_t)hash_bytes(id, sizeof(*id));
 }
 
-static uint32_t nodes_hash_of_id(const void *ctx, uint32_t node)
-{
-    return nodes_hash(&tables_node(ctx, node)->pub.id);
-}
-
-static uint32_t nodes_hash_of_ip(const void *ctx, uint32_t node)
-{
-    return (uint32_t)addr_hash_ip(&tables_node(ctx, node)->pub.address[0]);
-}
-
 int nodes_init(struct catalog *catalog, struct arena *arena)
 {
-    catalog->by_node = (struct linear){.pool = &catalog->nodes,
-                                       .link_at = offsetof(struct tables_node, link),
-                                       .hash = nodes_hash_of_id,
-                                       .ctx = catalog};
-    catalog->by_ip = (struct linear){.pool = &catalog->nodes,
-                                     .link_at = offsetof(struct tables_node, ip_link),
-                                     .hash = nodes_hash_of_ip,
-                                     .ctx = catalog};
-    int rc = linear_init(&catalog->by_node, arena);
-    return rc != 0 ? rc : linear_init(&catalog->by_ip, arena);
+    int rc = linear_init(&catalog->by_node, arena, catalog->nodes.count);
+    return rc != 0 ? rc : linear_init(&catalog->by_ip, arena, catalog->nodes.count);
 }
 
 struct catalog_node *catalog_find_node(const struct catalog *catalog, const struct record_id *id)
 {
     uint32_t node = linear_first(&catalog->by_node, nodes_hash(id));
     while (node && memcmp(&tables_node(catalog, node)->pub.id, id, sizeof(*id)) != 0)
-        node = tables_node(catalog, node)->link;
+        node = linear_next(&catalog->by_node, node);
     return node ? &tables_node(catalog, node)->pub : NULL;
 }
 
@@ -62,7 +44,7 @@ static uint32_t nodes_count_ip(const struct catalog *catalog, const struct plat_
 {
     uint32_t count = 0;
     uint32_t node = linear_first(&catalog->by_ip, (uint32_t)addr_hash_ip(ip));
-    for (; node && count < max; node = tables_node(catalog, node)->ip_link) {
+    for (; node && count < max; node = linear_next(&catalog->by_ip, node)) {
         const struct catalog_node *pub = &tables_node(catalog, node)->pub;
         count += pub->state != RECORD_LEFT && addr_same_ip(&pub->address[0], ip);
     }
@@ -116,11 +98,11 @@ int catalog_add_node(struct catalog *catalog, const struct record_id *id,
 void catalog_set_source(struct catalog *catalog, struct catalog_node *node,
                         const struct plat_addr *source)
 {
-    linear_remove(&catalog->by_ip, node->slot, nodes_hash_of_ip(catalog, node->slot));
+    linear_remove(&catalog->by_ip, node->slot);
     node->address[0] = *source;
     if (node->address_count == 0)
         node->address_count = 1;
-    linear_add(&catalog->by_ip, node->slot, nodes_hash_of_ip(catalog, node->slot));
+    linear_add(&catalog->by_ip, node->slot, (uint32_t)addr_hash_ip(source));
 }
 
 void catalog_set_state(struct catalog *catalog, struct catalog_node *node, enum record_state state)
@@ -165,8 +147,8 @@ void nodes_remove(struct catalog *catalog, uint32_t slot)
     assert(node->phase == TABLES_IDLE && node->pub.offers == 0);
     if (node->pub.state == RECORD_LEFT)
         nodes_raise(catalog, slot);
-    linear_remove(&catalog->by_node, slot, nodes_hash_of_id(catalog, slot));
-    linear_remove(&catalog->by_ip, slot, nodes_hash_of_ip(catalog, slot));
+    linear_remove(&catalog->by_node, slot);
+    linear_remove(&catalog->by_ip, slot);
     node->taken = false;
     pool_give(&catalog->nodes, slot);
 }

@@ -14,81 +14,58 @@ static uint32_t offers_hash(uint32_t node, uint32_t name)
     return (uint32_t)hash_u64((uint64_t)node << 32 | name);
 }
 
-static uint32_t offers_hash_of_offer(const void *ctx, uint32_t offer)
-{
-    const struct tables_offer *at = tables_offer(ctx, offer);
-    return offers_hash(at->node, at->name);
-}
-
-/* Strangers choose what they call a SHA-256, so all its bytes count. */
 uint32_t offers_hash_content(const struct record_content *content)
 {
-    uint64_t words[4], hash = 0;
-    memcpy(words, content->bytes, sizeof(words));
-    for (int i = 0; i < 4; i++)
-        hash = hash_u64(hash ^ words[i]);
-    return (uint32_t)hash;
-}
-
-static uint32_t offers_hash_of_content(const void *ctx, uint32_t content)
-{
-    return offers_hash_content(&tables_content(ctx, content)->sha256);
-}
-
-static uint32_t offers_hash_of_origin(const void *ctx, uint32_t origin)
-{
-    return (uint32_t)hash_bytes(&tables_origin(ctx, origin)->id, sizeof(struct record_id));
+    return (uint32_t)hash_bytes(content->bytes, sizeof(content->bytes));
 }
 
 int offers_init(struct catalog *catalog, struct arena *arena)
 {
-    catalog->by_offer = (struct linear){.pool = &catalog->offers,
-                                        .link_at = offsetof(struct tables_offer, link),
-                                        .hash = offers_hash_of_offer,
-                                        .ctx = catalog};
-    catalog->by_content = (struct linear){.pool = &catalog->contents,
-                                          .link_at = offsetof(struct tables_content, link),
-                                          .hash = offers_hash_of_content,
-                                          .ctx = catalog};
-    catalog->by_origin = (struct linear){.pool = &catalog->origins,
-                                         .link_at = offsetof(struct tables_origin, link),
-                                         .hash = offers_hash_of_origin,
-                                         .ctx = catalog};
-    int rc = linear_init(&catalog->by_offer, arena);
+    int rc = linear_init(&catalog->by_offer, arena, catalog->offers.count);
     if (rc == 0)
-        rc = linear_init(&catalog->by_content, arena);
-    return rc != 0 ? rc : linear_init(&catalog->by_origin, arena);
+        rc = linear_init(&catalog->by_content, arena, catalog->contents.count);
+    return rc != 0 ? rc : linear_init(&catalog->by_origin, arena, catalog->origins.count);
 }
 
 void offers_find(const struct catalog *catalog, uint32_t node, uint32_t name, uint32_t *out_old,
                  uint32_t *out_pending)
 {
-    uint32_t offer = linear_first(&catalog->by_offer, offers_hash(node, name));
+    uint32_t offer = names_at(&catalog->names, name)->offers;
+    bool alone = tables_offer(catalog, offer)->name_next == 0;
+    uint32_t next = alone ? 0 : linear_first(&catalog->by_offer, offers_hash(node, name));
     *out_old = *out_pending = 0;
     while (offer) {
         const struct tables_offer *at = tables_offer(catalog, offer);
         if (at->node == node && at->name == name)
             *(at->packed & TABLES_PENDING ? out_pending : out_old) = offer;
-        offer = at->link;
+        offer = next;
+        next = next ? linear_next(&catalog->by_offer, next) : 0;
     }
+}
+
+static uint32_t offers_find_hashed(const struct catalog *catalog,
+                                   const struct record_content *content, uint32_t hash)
+{
+    uint32_t slot = linear_first(&catalog->by_content, hash);
+    while (slot && memcmp(&tables_content(catalog, slot)->sha256, content, sizeof(*content)) != 0)
+        slot = linear_next(&catalog->by_content, slot);
+    return slot;
 }
 
 uint32_t offers_find_content(const struct catalog *catalog, const struct record_content *content)
 {
-    uint32_t slot = linear_first(&catalog->by_content, offers_hash_content(content));
-    while (slot && memcmp(&tables_content(catalog, slot)->sha256, content, sizeof(*content)) != 0)
-        slot = tables_content(catalog, slot)->link;
-    return slot;
+    return offers_find_hashed(catalog, content, offers_hash_content(content));
 }
 
-static uint32_t offers_add_content(struct catalog *catalog, const struct record_content *content)
+static uint32_t offers_add_content(struct catalog *catalog, const struct record_content *content,
+                                   uint32_t hash)
 {
-    uint32_t slot = offers_find_content(catalog, content);
+    uint32_t slot = offers_find_hashed(catalog, content, hash);
     if (slot == 0)
         slot = pool_take(&catalog->contents);
     if (slot && tables_content(catalog, slot)->first == 0) {
         tables_content(catalog, slot)->sha256 = *content;
-        linear_add(&catalog->by_content, slot, offers_hash_content(content));
+        linear_add(&catalog->by_content, slot, hash);
     }
     return slot;
 }
@@ -99,7 +76,7 @@ static void offers_drop_content(struct catalog *catalog, uint32_t slot)
     if (content->first != 0)
         return;
     assert(content->offers == 0);
-    linear_remove(&catalog->by_content, slot, offers_hash_content(&content->sha256));
+    linear_remove(&catalog->by_content, slot);
     pool_give(&catalog->contents, slot);
 }
 
@@ -108,7 +85,7 @@ static uint32_t offers_add_origin(struct catalog *catalog, const struct record_i
     uint32_t hash = (uint32_t)hash_bytes(id, sizeof(*id));
     uint32_t slot = linear_first(&catalog->by_origin, hash);
     while (slot && memcmp(&tables_origin(catalog, slot)->id, id, sizeof(*id)) != 0)
-        slot = tables_origin(catalog, slot)->link;
+        slot = linear_next(&catalog->by_origin, slot);
     if (slot == 0 && (slot = pool_take(&catalog->origins)) != 0) {
         tables_origin(catalog, slot)->id = *id;
         linear_add(&catalog->by_origin, slot, hash);
@@ -121,7 +98,7 @@ static void offers_drop_origin(struct catalog *catalog, uint32_t slot)
     struct tables_origin *origin = tables_origin(catalog, slot);
     if (origin->uses != 0)
         return;
-    linear_remove(&catalog->by_origin, slot, offers_hash_of_origin(catalog, slot));
+    linear_remove(&catalog->by_origin, slot);
     pool_give(&catalog->origins, slot);
 }
 
@@ -223,25 +200,38 @@ void offers_drop_name(struct catalog *catalog, uint32_t name)
         names_remove(&catalog->names, name);
 }
 
+/* The first offer of a name is found by the name, so that only the others need by_offer: most names
+ * have one. New ones stand behind it. */
 static void offers_link_name(struct catalog *catalog, uint32_t offer)
 {
     struct tables_offer *at = tables_offer(catalog, offer);
     struct names_name *name = names_at(&catalog->names, at->name);
-    at->name_next = name->offers;
-    if (name->offers)
-        tables_offer(catalog, name->offers)->name_prev = offer;
-    name->offers = offer;
+    if (name->offers == 0) {
+        name->offers = offer;
+        return;
+    }
+    struct tables_offer *first = tables_offer(catalog, name->offers);
+    at->name_prev = name->offers;
+    at->name_next = first->name_next;
+    first->name_next = offer;
+    if (at->name_next)
+        tables_offer(catalog, at->name_next)->name_prev = offer;
+    linear_add(&catalog->by_offer, offer, offers_hash(at->node, at->name));
 }
 
-static void offers_unlink_name(struct catalog *catalog, const struct tables_offer *at)
+static void offers_unlink_name(struct catalog *catalog, uint32_t offer)
 {
+    const struct tables_offer *at = tables_offer(catalog, offer);
     struct names_name *name = names_at(&catalog->names, at->name);
+    uint32_t listed = at->name_prev ? offer : at->name_next; /* whose entry goes */
     if (at->name_prev)
         tables_offer(catalog, at->name_prev)->name_next = at->name_next;
     else
         name->offers = at->name_next;
     if (at->name_next)
         tables_offer(catalog, at->name_next)->name_prev = at->name_prev;
+    if (listed)
+        linear_remove(&catalog->by_offer, listed);
     offers_drop_name(catalog, at->name);
 }
 
@@ -265,7 +255,6 @@ static void offers_undo(struct catalog *catalog, uint32_t name, uint32_t content
 static void offers_link(struct catalog *catalog, uint32_t offer)
 {
     struct tables_offer *at = tables_offer(catalog, offer);
-    linear_add(&catalog->by_offer, offer, offers_hash(at->node, at->name));
     offers_link_name(catalog, offer);
     if (at->content)
         offers_link_content(catalog, offer);
@@ -275,12 +264,11 @@ static void offers_link(struct catalog *catalog, uint32_t offer)
 }
 
 uint32_t offers_add(struct catalog *catalog, uint32_t node, uint32_t name,
-                    const struct record_offer *record)
+                    const struct record_offer *record, uint32_t content_hash)
 {
     uint32_t content = 0, origin = 0, offer = 0;
-    linear_expect(&catalog->by_offer, offers_hash(node, name));
     if (record->hashed)
-        content = offers_add_content(catalog, &record->content);
+        content = offers_add_content(catalog, &record->content, content_hash);
     bool room = content || !record->hashed;
     if (room && record->copy)
         origin = offers_add_origin(catalog, &record->origin);
@@ -318,14 +306,13 @@ void offers_free(struct catalog *catalog, uint32_t offer, enum tables_ring ring)
     if (!(at->packed & TABLES_PENDING))
         tables_node(catalog, at->node)->pub.offers--;
     offers_ring_remove(catalog, offer, ring);
-    linear_remove(&catalog->by_offer, offer, offers_hash(at->node, at->name));
     if (at->content)
         offers_unlink_content(catalog, at);
     if (at->origin) {
         tables_origin(catalog, at->origin)->uses--;
         offers_drop_origin(catalog, at->origin);
     }
-    offers_unlink_name(catalog, at);
+    offers_unlink_name(catalog, offer);
     at->name = 0;
     pool_give(&catalog->offers, offer);
 }

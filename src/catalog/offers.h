@@ -12,6 +12,7 @@ int offers_init(struct catalog *catalog, struct arena *arena);
 /* The node's committed offer of that name and its pending one; 0 where there is none. */
 void offers_find(const struct catalog *catalog, uint32_t node, uint32_t name, uint32_t *out_old,
                  uint32_t *out_pending);
+/* Strangers choose what they call a SHA-256, so all its bytes count. */
 uint32_t offers_hash_content(const struct record_content *content);
 uint32_t offers_find_content(const struct catalog *catalog, const struct record_content *content);
 /* True when the offer says the same as record (but for the path). */
@@ -19,7 +20,7 @@ bool offers_same(const struct catalog *catalog, uint32_t offer, const struct rec
 /* A new pending offer at the end of the node's pending ring, of a name that names_add gave; 0 when
  * some table is full: then the name goes too, if nobody else has it. */
 uint32_t offers_add(struct catalog *catalog, uint32_t node, uint32_t name,
-                    const struct record_offer *record);
+                    const struct record_offer *record, uint32_t content_hash);
 /* Takes a name out if no offer has it. */
 void offers_drop_name(struct catalog *catalog, uint32_t name);
 /* Makes a pending offer a live one. */

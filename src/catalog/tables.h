@@ -9,11 +9,10 @@
 
 /* 64 bytes. A pending offer (of an open transaction) is in all lists but counts nowhere. */
 struct tables_offer {
-    uint32_t link;   /* of by_offer, and of the free list */
+    uint32_t node;   /* and of the free list */
     uint32_t name;   /* 0: a free slot */
     uint64_t packed; /* size 53 bits, have 7, then the flags below */
     int64_t mtime;
-    uint32_t node;
     uint32_t content;              /* 0: not hashed */
     uint32_t origin;               /* 0: none */
     uint32_t node_next, node_prev; /* a ring */
@@ -29,14 +28,13 @@ struct tables_offer {
 
 struct tables_content {
     struct record_content sha256;
-    uint32_t link;
     uint32_t first;  /* 0: a free slot */
     uint32_t offers; /* that are not pending */
 };
 
 /* Nodes that copies come from; they need not be known here. */
 struct tables_origin {
-    uint32_t link, uses;
+    uint32_t uses;
     struct record_id id;
 };
 
@@ -56,7 +54,6 @@ enum tables_phase {
 enum tables_ring { TABLES_LIVE, TABLES_OLD, TABLES_PENDINGS, TABLES_DROPPED, TABLES_RINGS };
 
 struct tables_node {
-    uint32_t link, ip_link;                           /* of by_node, by_ip */
     uint32_t busy_next, tomb_next, tomb_prev;         /* busy: the queue of catalog_step */
     uint32_t ring[TABLES_RINGS], count[TABLES_RINGS]; /* first offer; how many */
     enum tables_phase phase;
