@@ -377,7 +377,9 @@ static int run(struct app *app)
     if (app->options->prompt != NULL) {
         start_prompt(app);
     }
+    log_gather(true);
     loop_run(app->loop);
+    log_gather(false);
     if (app->options->prompt != NULL) {
         prompt_stop(app->options->prompt);
     }

@@ -19,8 +19,7 @@ struct str buf_str(const struct buf *buf)
     return (struct str){buf->ptr, buf->len};
 }
 
-/* Where size more bytes go, or NULL, and from then on always NULL. */
-static char *buf_room(struct buf *buf, size_t size)
+char *buf_room(struct buf *buf, size_t size)
 {
     if (buf->full || size > buf->size - buf->len) {
         buf->full = true;
@@ -82,14 +81,15 @@ void buf_put_u64(struct buf *buf, uint64_t value)
     buf_put_bytes(buf, digits + i, sizeof(digits) - i);
 }
 
+/* Whole or not at all, its sign too. */
 void buf_put_i64(struct buf *buf, int64_t value)
 {
-    char digits[21];
-    struct buf number = buf_on(digits, sizeof(digits));
+    size_t before = buf->len;
     if (value < 0)
-        buf_put_char(&number, '-');
-    buf_put_u64(&number, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
-    buf_put(buf, buf_str(&number));
+        buf_put_char(buf, '-');
+    buf_put_u64(buf, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+    if (buf->full)
+        buf->len = before;
 }
 
 void buf_put_hex(struct buf *buf, const uint8_t *bytes, size_t size)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The log: each line is put together on the caller's stack and handed to the terminal or pipe by
  * one call that never blocks. What is not taken is counted, and the count is the first line when
- * somebody reads again. No lock: a line is one write. Any thread. */
+ * somebody reads again. The thread that gathers hands over many lines at once, and one by one when
+ * not all are taken. No lock: what is handed over is one write. Any thread. */
 #include "base/log.h"
 
 #include "base/buf.h"
@@ -16,6 +17,7 @@
 
 enum {
     LOG_TEXT_MAX = 1000,
+    LOG_GATHER_MAX = 4096,     /* what a pipe that takes anything takes whole (PIPE_BUF of Linux) */
     LOG_CLOCK_SET = 1577836800 /* 2020-01-01: before it the clock counts as unset */
 };
 
@@ -27,6 +29,10 @@ static atomic_uint log_unread;
 static _Atomic(uint32_t) log_lost;
 static _Atomic(const struct log_sink *) log_elsewhere;
 static int64_t log_start_ms;
+/* Of the one thread that gathers. A newline stands before the first line. */
+static _Thread_local bool log_gathers;
+static char log_kept[1 + LOG_GATHER_MAX];
+static size_t log_kept_len;
 
 void log_open(int fd, enum log_level level)
 {
@@ -42,6 +48,7 @@ void log_set_level(enum log_level level)
 
 void log_divert(const struct log_sink *sink)
 {
+    log_flush();
     atomic_store(&log_elsewhere, sink);
 }
 
@@ -68,8 +75,6 @@ static void log_put_now(struct buf *buf)
 static void log_put_head(struct buf *buf, enum log_level level, const char *room)
 {
     static const char *const words[] = {"error ", "warn  ", "info  ", "debug "};
-    if (atomic_exchange(&log_torn, 0) != 0)
-        buf_put_char(buf, '\n');
     log_put_now(buf);
     buf_put_char(buf, ' ');
     buf_put_text(buf, words[level]);
@@ -77,31 +82,87 @@ static void log_put_head(struct buf *buf, enum log_level level, const char *room
     buf_put_text(buf, ": ");
 }
 
-/* False when nobody took the line. */
-static bool log_write(struct buf *line)
+/* Whole lines, with a newline before the first, which ends one that was torn. How many bytes of
+ * them were taken. */
+static size_t log_write(struct str lines)
 {
-    buf_put_char(line, '\n');
     const struct log_sink *sink = atomic_load(&log_elsewhere);
-    int64_t taken = sink ? sink->write(sink->ctx, buf_str(line))
-                         : plat_console_write(atomic_load(&log_fd), line->ptr, line->len);
-    if (taken > 0 && (size_t)taken < line->len)
+    size_t extra = atomic_exchange(&log_torn, 0);
+    struct str all = {lines.ptr - extra, lines.len + extra};
+    int64_t result = sink ? sink->write(sink->ctx, all)
+                          : plat_console_write(atomic_load(&log_fd), all.ptr, all.len);
+    size_t taken = result > 0 ? (size_t)result : 0;
+    if (taken == 0 ? extra != 0 : all.ptr[taken - 1] != '\n')
         atomic_store(&log_torn, 1);
-    return taken > 0;
+    return taken > extra ? taken - extra : 0;
 }
 
 static bool log_tell_dropped(void)
 {
-    char memory[160];
-    struct buf line = buf_on(memory, sizeof(memory));
+    char memory[160] = "\n";
+    struct buf line = buf_on(memory + 1, sizeof(memory) - 1);
     unsigned dropped = atomic_exchange(&log_unread, 0);
     if (dropped == 0)
         return true;
     log_put_head(&line, LOG_WARN, "log");
-    buf_printf(&line, "lines dropped because nobody read them: %u", dropped);
-    if (log_write(&line))
+    buf_printf(&line, "lines dropped because nobody read them: %u\n", dropped);
+    if (log_write(buf_str(&line)) > 0)
         return true;
     atomic_fetch_add(&log_unread, dropped);
     return false;
+}
+
+static void log_emit(struct str line)
+{
+    if (log_tell_dropped() && log_write(line) > 0)
+        return;
+    atomic_fetch_add(&log_unread, 1);
+    atomic_fetch_add(&log_lost, 1);
+}
+
+void log_gather(bool on)
+{
+    log_flush();
+    log_gathers = on;
+}
+
+void log_flush(void)
+{
+    if (!log_gathers || log_kept_len == 0)
+        return;
+    struct str rest = {log_kept + 1, log_kept_len}, line;
+    size_t taken = log_tell_dropped() ? log_write(rest) : 0;
+    if (taken > 0 && rest.ptr[taken - 1] != '\n')
+        taken += (size_t)text_find(text_from_byte(rest, taken), '\n') + 1;
+    rest = text_from_byte(rest, taken);
+    while (text_split(&rest, '\n', &line))
+        log_emit((struct str){line.ptr, line.len + 1});
+    log_kept_len = 0;
+}
+
+/* False: it has to go at once. */
+static bool log_keep(enum log_level level, struct str line)
+{
+    if (!log_gathers)
+        return false;
+    if (level == LOG_ERROR || atomic_load(&log_elsewhere) ||
+        line.len > LOG_GATHER_MAX - log_kept_len)
+        log_flush();
+    if (level == LOG_ERROR || atomic_load(&log_elsewhere))
+        return false;
+    log_kept[0] = '\n';
+    memcpy(log_kept + 1 + log_kept_len, line.ptr, line.len);
+    log_kept_len += line.len;
+    return true;
+}
+
+/* Bytes that need no escape, at the beginning. */
+static struct str log_plain(struct str text)
+{
+    size_t len = 0;
+    while (len < text.len && text.ptr[len] >= ' ' && text.ptr[len] < 0x7f)
+        len++;
+    return text_first(text, len);
 }
 
 /* The message itself, escaped as a whole. A cut escape is left out whole. */
@@ -113,31 +174,34 @@ static void log_put_message(struct buf *line, const char *format, va_list args)
                              : len < (int)sizeof(text) ? (size_t)len
                                                        : sizeof(text) - 1};
     while (rest.len > 0 && !line->full) {
-        size_t step;
-        text_next_rune(rest, &step);
-        buf_put_shown(line, text_first(rest, step));
+        struct str plain = text_first(log_plain(rest), line->size - line->len);
+        size_t step = plain.len;
+        if (step > 0) {
+            buf_put(line, plain);
+        } else {
+            text_next_rune(rest, &step);
+            buf_put_shown(line, text_first(rest, step));
+        }
         rest = text_from_byte(rest, step);
     }
 }
 
 void log_line(enum log_level level, const char *room, const char *format, ...)
 {
-    char memory[LOG_TEXT_MAX + 1];
-    struct buf line = buf_on(memory, LOG_TEXT_MAX);
+    char memory[1 + LOG_TEXT_MAX + 1] = "\n";
+    struct buf line = buf_on(memory + 1, LOG_TEXT_MAX);
     va_list args;
     if (!log_is_on(level))
         return;
-    bool taken = log_tell_dropped();
     log_put_head(&line, level, room);
     va_start(args, format);
     log_put_message(&line, format, args);
     va_end(args);
     line.size++; /* for the newline, which a cut line keeps */
     line.full = false;
-    if (taken && log_write(&line))
-        return;
-    atomic_fetch_add(&log_unread, 1);
-    atomic_fetch_add(&log_lost, 1);
+    buf_put_char(&line, '\n');
+    if (!log_keep(level, buf_str(&line)))
+        log_emit(buf_str(&line));
 }
 
 bool log_pass(struct log_gate *gate, int64_t interval_ms)

@@ -25,6 +25,11 @@ struct log_sink {
     void *ctx;
 };
 void log_divert(const struct log_sink *sink);
+/* The lines of this thread (one at most) wait for log_flush, but for errors, which take along all
+ * that waits. A loop flushes before it waits. Off: flushes. */
+void log_gather(bool on);
+/* Does nothing in other threads. */
+void log_flush(void);
 /* room is the folder's name ("index", "share"). No newline in format. Cut at 1,000 bytes. */
 void log_line(enum log_level level, const char *room, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

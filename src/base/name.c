@@ -6,34 +6,41 @@
 
 #include "base/text.h"
 
-static const char *name_part_fault(struct str part)
+static const char *name_part_fault(const char *part, size_t len, bool control)
 {
-    if (part.len == 0)
+    if (len == 0)
         return "a part is empty";
-    if (part.ptr[0] == '.')
+    if (part[0] == '.')
         return "a part begins with a dot";
-    if (part.len > P2P_PART_MAX)
+    if (len > P2P_PART_MAX)
         return "a part is over 255 bytes";
-    for (size_t i = 0; i < part.len; i++) {
-        if ((uint8_t)part.ptr[i] < 0x20 || part.ptr[i] == 0x7f)
-            return "it has a control character";
-    }
-    return NULL;
+    return control ? "it has a control character" : NULL;
 }
 
+/* One pass over the bytes: an index asks this of each line that it is told. */
 const char *name_fault(struct str path)
 {
     const char *fault = NULL;
-    struct str part, rest = path;
+    size_t begin = 0;
+    bool control = false, wide = false;
     if (path.len == 0)
         return "it is empty";
     if (path.len > P2P_PATH_MAX)
         return "it is over 1024 bytes";
-    while (!fault && text_split(&rest, '/', &part))
-        fault = name_part_fault(part);
-    if (!fault && path.ptr[path.len - 1] == '/')
+    for (size_t i = 0; i < path.len && !fault; i++) {
+        uint8_t byte = (uint8_t)path.ptr[i];
+        control |= (byte < 0x20) | (byte == 0x7f);
+        wide |= byte >= 0x80;
+        if (byte == '/') {
+            fault = name_part_fault(path.ptr + begin, i - begin, control);
+            begin = i + 1;
+        }
+    }
+    if (!fault && begin == path.len)
         fault = "it ends in a slash";
-    if (!fault && !text_is_utf8(path))
+    if (!fault)
+        fault = name_part_fault(path.ptr + begin, path.len - begin, control);
+    if (!fault && wide && !text_is_utf8(path))
         fault = "it is not UTF-8";
     return fault;
 }

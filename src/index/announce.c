@@ -111,8 +111,7 @@ void announce_begin_update(struct exchange *exchange, void *context)
 /* The transaction is still this one's: a leave, a loss or a newer join may have ended it. */
 static bool announce_is_open(struct announce *a)
 {
-    return a->node && catalog_find_node(a->role->catalog, &a->id) == a->node && a->node->open &&
-           member_of(a->role, a->node)->announce == a;
+    return a->node && a->node->open && member_of(a->role, a->node)->announce == a;
 }
 
 /* Undoes what is open. A node that came with this join only goes altogether. */

@@ -5,6 +5,7 @@
  * from others. */
 #include "run/loop.h"
 
+#include "base/log.h"
 #include "platform/plat.h"
 
 #include <stdatomic.h>
@@ -318,6 +319,7 @@ static void clock_look(struct loop *loop)
 void loop_turn(struct loop *loop, int timeout_ms)
 {
     int wait_ms = turn_wait_ms(loop, timeout_ms);
+    log_flush();
     int count = plat_poller_wait(loop->poller, loop->batch, LOOP_BATCH, wait_ms);
     loop->batch_next = 0;
     loop->batch_end = count < 0 ? 0 : count;

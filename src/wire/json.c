@@ -87,8 +87,9 @@ static int json_check_keys(struct json_reader *reader, yyjson_val *object)
 }
 
 /* The values of a container lie behind each other, keys of objects among them. Recursion ends at
- * the depth limit. */
-static int json_check_container(struct json_reader *reader, yyjson_val *container, int depth)
+ * the depth limit. Only an escape makes a NUL. */
+static int json_check_container(struct json_reader *reader, yyjson_val *container, int depth,
+                                bool escapes)
 {
     size_t count = unsafe_yyjson_get_len(container);
     if (depth > P2P_JSON_DEPTH_MAX)
@@ -101,9 +102,9 @@ static int json_check_container(struct json_reader *reader, yyjson_val *containe
     yyjson_val *value = unsafe_yyjson_get_first(container);
     for (size_t i = 0; i < count; i++, value = unsafe_yyjson_get_next(value)) {
         if (unsafe_yyjson_is_ctn(value)) {
-            if (json_check_container(reader, value, depth + 1) != 0)
+            if (json_check_container(reader, value, depth + 1, escapes) != 0)
                 return -P2P_EINVAL;
-        } else if (unsafe_yyjson_is_str(value) &&
+        } else if (escapes && unsafe_yyjson_is_str(value) &&
                    memchr(unsafe_yyjson_get_str(value), '\0', unsafe_yyjson_get_len(value))) {
             return json_fault(reader, NULL, "a text has a NUL");
         }
@@ -136,12 +137,22 @@ const struct json_value *json_parse(struct json_reader *reader, struct str line)
         json_fault(reader, NULL, "not an object");
         return NULL;
     }
-    return json_check_container(reader, root, 1) == 0 ? json_opaque(root) : NULL;
+    bool escapes = text_find(line, '\\') >= 0;
+    return json_check_container(reader, root, 1, escapes) == 0 ? json_opaque(root) : NULL;
 }
 
 static yyjson_val *json_find(const struct json_value *object, const char *key)
 {
-    return yyjson_obj_getn(json_raw(object), key, strlen(key));
+    yyjson_val *raw = json_raw(object);
+    size_t len = strlen(key), left = yyjson_obj_size(raw);
+    yyjson_val *at = left > 0 ? unsafe_yyjson_get_first(raw) : NULL;
+    for (; left > 0; left--) {
+        if (unsafe_yyjson_get_len(at) == len &&
+            memcmp(unsafe_yyjson_get_str(at), key, len) == 0)
+            return at + 1;
+        at = unsafe_yyjson_get_next(at + 1);
+    }
+    return NULL;
 }
 
 static int json_missing(struct json_reader *reader, const char *key)
@@ -276,11 +287,26 @@ static void json_put_escaped(struct buf *buf, uint8_t byte, char escape)
     }
 }
 
+/* How many bytes at the beginning, counted by eights, need no look at all: no control character, no
+ * quote, no backslash, nothing over 127. */
+static size_t json_plain(struct str text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    size_t i = 0;
+    for (uint64_t word; i + sizeof(word) <= text.len; i += sizeof(word)) {
+        memcpy(&word, text.ptr + i, sizeof(word));
+        uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\';
+        if (((word | (word - ones * ' ') | (quote - ones) | (slash - ones)) & highs) != 0)
+            break;
+    }
+    return i;
+}
+
 void json_put_text(struct buf *buf, struct str text)
 {
     size_t plain = 0; /* bytes before which everything was put, and from which on nothing was */
     buf_put_char(buf, '"');
-    for (size_t i = 0, len; i < text.len; i += len) {
+    for (size_t i = json_plain(text), len; i < text.len; i += len) {
         uint8_t byte = (uint8_t)text.ptr[i];
         char escape = json_escape_of(byte);
         len = 1;
@@ -300,11 +326,16 @@ void json_put_text(struct buf *buf, struct str text)
 
 void json_put_key_str(struct buf *buf, struct str key)
 {
-    if (buf->len > 0 && buf->ptr[buf->len - 1] != '{' && buf->ptr[buf->len - 1] != '[')
-        buf_put_char(buf, ',');
-    buf_put_char(buf, '"');
-    buf_put(buf, key);
-    buf_put_text(buf, "\":");
+    char last = buf->len > 0 ? buf->ptr[buf->len - 1] : '{';
+    bool comma = last != '{' && last != '[';
+    char *at = buf_room(buf, comma + key.len + 3);
+    if (!at)
+        return;
+    *at = ',';
+    at += comma;
+    *at = '"';
+    memcpy(at + 1, key.ptr, key.len);
+    memcpy(at + 1 + key.len, "\":", 2);
 }
 
 void json_put_field_text(struct buf *buf, const char *key, struct str text)

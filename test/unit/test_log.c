@@ -268,6 +268,100 @@ static void test_divert(void **state)
     assert_non_null(strstr(arrived(), "info  index: here again\n"));
 }
 
+static void test_gathered(void **state)
+{
+    (void)state;
+    open_pipe(LOG_INFO);
+    log_gather(true);
+    log_line(LOG_INFO, "x", "first");
+    log_line(LOG_WARN, "x", "second");
+    assert_string_equal(arrived(), "");
+    log_flush();
+    const char *text = arrived(), *next = strchr(text, '\n');
+    assert_string_equal(behind_time(next + 1), "warn  x: second\n");
+    assert_true(text_begins(text_from(behind_time(text)), STR("info  x: first\n")));
+    log_flush();
+    assert_string_equal(arrived(), "");
+    log_line(LOG_INFO, "x", "before");
+    log_line(LOG_ERROR, "x", "an error");
+    text = arrived();
+    next = strchr(text, '\n');
+    assert_true(text_begins(text_from(behind_time(text)), STR("info  x: before\n")));
+    assert_string_equal(behind_time(next + 1), "error x: an error\n");
+    log_line(LOG_INFO, "x", "last");
+    log_gather(false);
+    assert_string_equal(behind_time(arrived()), "info  x: last\n");
+}
+
+/* Lines that wait are counted like others when nobody takes them, and those that fit still go. */
+static void test_gathered_in_full_pipe(void **state)
+{
+    (void)state;
+    open_pipe(LOG_INFO);
+    log_gather(true);
+    uint64_t before = log_dropped();
+    for (int i = 0; i < 5000; i++)
+        log_line(LOG_INFO, "x", "line %04d, long enough to fill any pipe sooner or later", i);
+    log_flush();
+    uint64_t dropped = log_dropped() - before;
+    assert_true(dropped > 0 && dropped < 5000);
+    const char *text = arrived();
+    size_t lines = 0;
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines + dropped, 5000);
+    log_line(LOG_INFO, "x", "again");
+    log_gather(false);
+    char wanted[128];
+    snprintf(wanted, sizeof(wanted), "warn  log: lines dropped because nobody read them: %llu\n",
+             (unsigned long long)dropped);
+    assert_true(text_begins(text_from(behind_time(arrived())), text_from(wanted)));
+}
+
+/* A socket takes part of what waits: each line is whole, torn or counted, and none stands twice. */
+static void test_gathered_torn(void **state)
+{
+    int fds[2], small = 1;
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    in = fds[0];
+    log_open(fds[1], LOG_INFO);
+    log_line(LOG_ERROR, "x", "begin");
+    arrived();
+    log_gather(true);
+    uint64_t before = log_dropped();
+    for (int i = 0; i < 2000; i++)
+        log_line(LOG_INFO, "x", "line %04d of those that wait", i);
+    log_gather(false);
+    char text[1 << 17];
+    snprintf(text, sizeof(text), "%s", arrived());
+    log_line(LOG_ERROR, "x", "end");
+    size_t len = strlen(text);
+    snprintf(text + len, sizeof(text) - len, "%s", arrived());
+    struct str rest = text_from(text), line;
+    int64_t last = -1, whole = 0, torn = 0;
+    while (text_split(&rest, '\n', &line)) {
+        int number;
+        char copy[128];
+        snprintf(copy, sizeof(copy), "%.*s", (int)line.len, line.ptr);
+        const char *at = strstr(copy, "line ");
+        bool good =
+            at && strstr(copy, " of those that wait") && sscanf(at, "line %d", &number) == 1;
+        torn += !good && !strstr(copy, "dropped because") && !strstr(copy, "x: end");
+        if (!good)
+            continue;
+        assert_true(number > last);
+        last = number;
+        whole++;
+    }
+    assert_int_equal((uint64_t)(whole + torn) + log_dropped() - before, 2000);
+    assert_true(whole > 0 && log_dropped() > before);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +373,9 @@ int main(void)
         cmocka_unit_test(test_full_socket),
         cmocka_unit_test(test_stopped_terminal),
         cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_gathered),
+        cmocka_unit_test(test_gathered_in_full_pipe),
+        cmocka_unit_test(test_gathered_torn),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_divert),
         cmocka_unit_test(test_errors),
