@@ -30,8 +30,7 @@ char *buf_room(struct buf *buf, size_t size)
     return at;
 }
 
-/* What is put is mostly a few bytes, for which a call of memcpy takes longer than this. */
-static void buf_copy(char *to, const char *from, size_t size)
+void buf_copy(char *to, const char *from, size_t size)
 {
     if (size > 64) {
         memcpy(to, from, size);

@@ -19,6 +19,8 @@ struct buf buf_on(void *memory, size_t size);
 struct str buf_str(const struct buf *buf);
 /* Where size more bytes go, which the caller writes all; or NULL, and from then on always NULL. */
 char *buf_room(struct buf *buf, size_t size);
+/* What is put is mostly a few bytes, for which a call of memcpy takes longer than this. */
+void buf_copy(char *to, const char *from, size_t size);
 /* Each returns nothing; ask buf->full at the end. */
 void buf_put(struct buf *buf, struct str text);
 void buf_put_bytes(struct buf *buf, const void *bytes, size_t size);

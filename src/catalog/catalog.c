@@ -230,6 +230,7 @@ static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
     linear_expect(&catalog->by_content, put.content_hash);
     put.key = names_key(&catalog->names, record->path);
     linear_expect_first(&catalog->by_content, put.content_hash);
+    linear_expect_first(&catalog->names.by_name, put.key.hash);
     uint32_t old = 0, pending = 0, name = names_find_key(&catalog->names, &put.key);
     if (name)
         offers_find(catalog, node->pub.slot, name, &old, &pending);
@@ -257,6 +258,20 @@ static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
         catalog->refused++;
     }
     return added ? 0 : -P2P_EFULL;
+}
+
+struct catalog_hint catalog_foresee(struct catalog *catalog, const struct record_offer *offer)
+{
+    struct catalog_hint hint = {offer->hashed ? offers_hash_content(&offer->content) : 0, 0};
+    linear_expect(&catalog->by_content, hint.content);
+    hint.name = names_key(&catalog->names, offer->path).hash;
+    return hint;
+}
+
+void catalog_foresee_more(const struct catalog *catalog, struct catalog_hint hint)
+{
+    linear_expect_first(&catalog->by_content, hint.content);
+    linear_expect_first(&catalog->names.by_name, hint.name);
 }
 
 int catalog_apply(struct catalog *catalog, struct catalog_node *pub,

@@ -84,6 +84,13 @@ int catalog_join_begin(struct catalog *catalog, struct catalog_node *node,
 /* 0: go on; 1: already known, ignore the lines (nothing is open); -P2P_EGAP; -P2P_EBUSY. */
 int catalog_update_begin(struct catalog *catalog, struct catalog_node *node, uint64_t epoch,
                          uint64_t seq);
+/* Both say only that an offer is to be put soon, and fetch what its look-ups need: first the heads,
+ * later, when they have arrived, what stands behind them. */
+struct catalog_hint {
+    uint32_t content, name;
+};
+struct catalog_hint catalog_foresee(struct catalog *catalog, const struct record_offer *offer);
+void catalog_foresee_more(const struct catalog *catalog, struct catalog_hint hint);
 /* One line of the open transaction; of a name given twice the last line counts. 0; -P2P_EFULL: no
  * room for this offer (counted in node->refused; an older offer of that name goes at the commit);
  * -P2P_EINVAL: it breaks the tables' limits, or is a DEL in a join; -P2P_ECLOSED: nothing is open

@@ -46,12 +46,24 @@ struct announce {
     bool is_taken; /* the first user answered */
     uint8_t claim_count;
     int error; /* of ANNOUNCE_REFUSED */
+    bool holds;
+    struct record_offer held; /* of a join: read, but not applied before the next is read */
+    struct catalog_hint hint;
+    struct announce_texts *texts;
     struct buf stale;
-    char stale_bytes[ANNOUNCE_STALE_SIZE];
+};
+
+/* Beside each, because a slot is cleared when it is taken. */
+struct announce_texts {
+    char stale[ANNOUNCE_STALE_SIZE];
+    char path[P2P_PATH_MAX]; /* of held */
 };
 
 int announce_init(struct index_role *role, struct arena *arena)
 {
+    role->announce_texts = arena_carve(arena, ROLE_ANNOUNCES * sizeof(struct announce_texts), 64);
+    if (!role->announce_texts)
+        return -P2P_EFULL;
     return pool_init(&role->announces, arena, sizeof(struct announce), ROLE_ANNOUNCES);
 }
 
@@ -90,7 +102,8 @@ static void announce_take(struct exchange *exchange, struct index_role *role, bo
     a->source = exchange->peer;
     a->state = ANNOUNCE_FIRST;
     a->is_join = is_join;
-    a->stale = buf_on(a->stale_bytes, sizeof(a->stale_bytes));
+    a->texts = &role->announce_texts[slot - 1];
+    a->stale = buf_on(a->texts->stale, sizeof(a->texts->stale));
     exchange->user = a;
 }
 
@@ -490,11 +503,65 @@ static int announce_read(struct announce *a, struct str line, struct record_chan
     return record_read_offer(reader, line, &out->offer);
 }
 
+/* number: of the line. */
+static void announce_refuse_line(struct announce *a, uint64_t number, const char *what)
+{
+    char fault[160];
+    struct buf buf = buf_on(fault, sizeof(fault) - 1);
+    buf_put(&buf, STR("line "));
+    buf_put_u64(&buf, number);
+    buf_put(&buf, STR(": "));
+    buf_put_text(&buf, what);
+    fault[buf.len] = '\0';
+    announce_refuse(a, 400, fault, "nothing of this body was taken");
+}
+
+/* False: it was refused. */
+static bool announce_change(struct announce *a, const struct record_change *change, uint64_t number)
+{
+    int error = catalog_apply(a->role->catalog, a->node, change);
+    if (error == 0) {
+        a->accepted++;
+        a->deleted += change->op == RECORD_DEL;
+        if (a->is_join)
+            announce_note_stale(a, &change->offer);
+    } else if (error == -P2P_EFULL) {
+        a->refused++;
+    } else {
+        announce_refuse_line(a, number, "not a change that fits here");
+        return false;
+    }
+    return true;
+}
+
+/* Applies what is held, if anything; it is the line with this number. False: it was refused. */
+static bool announce_apply_held(struct announce *a, uint64_t number)
+{
+    if (!a->holds)
+        return true;
+    a->holds = false;
+    return announce_change(a, &(struct record_change){RECORD_PUT, a->held}, number);
+}
+
+/* While an offer waits for the next line to be read, memory brings what its look-ups need. */
+static void announce_hold(struct announce *a, const struct record_offer *offer)
+{
+    struct catalog_hint hint = catalog_foresee(a->role->catalog, offer);
+    if (!announce_apply_held(a, a->lines))
+        return;
+    a->holds = true;
+    a->hint = hint;
+    a->held = *offer;
+    buf_copy(a->texts->path, offer->path.ptr, offer->path.len);
+    a->held.path.ptr = a->texts->path;
+}
+
 static void announce_apply(struct announce *a, struct str line)
 {
     struct index_role *role = a->role;
     struct record_change change;
-    char fault[160];
+    if (a->holds)
+        catalog_foresee_more(role->catalog, a->hint);
     int error = announce_read(a, line, &change);
     a->lines++;
     if (!announce_is_open(a)) {
@@ -502,24 +569,12 @@ static void announce_apply(struct announce *a, struct str line)
         return;
     }
     a->node->heard_ms = loop_now_ms(role->config.loop); /* a long upload is one long message */
-    error = error ? -P2P_EPROTO : catalog_apply(role->catalog, a->node, &change);
-    if (error == 0) {
-        a->accepted++;
-        a->deleted += change.op == RECORD_DEL;
-        if (a->is_join)
-            announce_note_stale(a, &change.offer);
-    } else if (error == -P2P_EFULL) {
-        a->refused++;
-    } else {
-        struct buf buf = buf_on(fault, sizeof(fault) - 1);
-        buf_put(&buf, STR("line "));
-        buf_put_u64(&buf, a->lines + 1);
-        buf_put(&buf, STR(": "));
-        buf_put_text(&buf,
-                     error == -P2P_EPROTO ? role->reader.fault : "not a change that fits here");
-        fault[buf.len] = '\0';
-        announce_refuse(a, 400, fault, "nothing of this body was taken");
-    }
+    if (error)
+        announce_refuse_line(a, a->lines + 1, role->reader.fault);
+    else if (a->is_join)
+        announce_hold(a, &change.offer);
+    else
+        (void)announce_change(a, &change, a->lines + 1);
 }
 
 void announce_line(struct exchange *exchange, void *role, struct str line)
@@ -561,6 +616,8 @@ void announce_end(struct exchange *exchange, void *context)
         announce_end_ignored(a);
     } else if (a->state == ANNOUNCE_REFUSED) {
         announce_refuse_error(a, a->error);
+    } else if (announce_is_open(a) && !announce_apply_held(a, a->lines + 1)) {
+        return;
     } else if (a->probe.client) {
         a->state = ANNOUNCE_ASKING;
     } else {

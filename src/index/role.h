@@ -53,6 +53,7 @@ struct index_role {
     struct check *checks;            /* ROLE_CHECKS */
     uint32_t check_head, check_tail; /* slots of nodes that wait for theirs */
     struct pool announces, replies;
+    struct announce_texts *announce_texts; /* beside announces */
     struct announce *committing; /* those whose commit goes on in the task */
     struct json_reader reader;
     struct hash_random random;

@@ -334,7 +334,7 @@ void json_put_key_str(struct buf *buf, struct str key)
     *at = ',';
     at += comma;
     *at = '"';
-    memcpy(at + 1, key.ptr, key.len);
+    buf_copy(at + 1, key.ptr, key.len);
     memcpy(at + 1 + key.len, "\":", 2);
 }
 
