@@ -19,7 +19,7 @@ static uint64_t hash_rotate(uint64_t value, unsigned by)
     return value << by | value >> (64 - by);
 }
 
-static void hash_round(uint64_t v[static 4])
+static inline void hash_round(uint64_t v[static 4])
 {
     v[0] += v[1];
     v[1] = hash_rotate(v[1], 13) ^ v[0];
@@ -48,17 +48,15 @@ uint64_t hash_bytes(const void *bytes, size_t size)
         hash_key[0] ^ UINT64_C(0x736f6d6570736575), hash_key[1] ^ UINT64_C(0x646f72616e646f6d),
         hash_key[0] ^ UINT64_C(0x6c7967656e657261), hash_key[1] ^ UINT64_C(0x7465646279746573)};
     uint64_t last = (uint64_t)size << 56;
-    for (; size >= 8; size -= 8, at += 8) {
-        uint64_t word = hash_load(at);
+    for (bool more = true; more; size -= 8, at += 8) {
+        more = size >= 8;
+        for (size_t i = 0; i < size && !more; i++)
+            last |= (uint64_t)at[i] << (8 * i);
+        uint64_t word = more ? hash_load(at) : last;
         v[3] ^= word;
         hash_round(v);
         v[0] ^= word;
     }
-    for (size_t i = 0; i < size; i++)
-        last |= (uint64_t)at[i] << (8 * i);
-    v[3] ^= last;
-    hash_round(v);
-    v[0] ^= last;
     v[2] ^= 0xff;
     for (int i = 0; i < 3; i++)
         hash_round(v);

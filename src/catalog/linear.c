@@ -29,6 +29,26 @@ static uint32_t linear_bucket(const struct linear *linear, uint32_t hash)
     return bucket < linear->buckets ? bucket : bucket & mask >> 1;
 }
 
+/* In a head: that an entry with such a hash stands in the bucket, or did before it was removed. */
+static uint32_t linear_sign(uint32_t hash)
+{
+    return UINT32_C(1) << (24 + (hash >> 29));
+}
+
+static uint32_t linear_slot(uint32_t head)
+{
+    return head & LINEAR_SLOTS_MAX;
+}
+
+/* Puts an entry at the front of a bucket. */
+static void linear_push(struct linear *linear, uint32_t bucket, uint32_t slot)
+{
+    struct linear_entry *entry = linear_at(linear, slot);
+    uint32_t *head = &linear->heads[bucket];
+    entry->next = linear_slot(*head);
+    *head = (*head & ~(uint32_t)LINEAR_SLOTS_MAX) | linear_sign(entry->hash) | slot;
+}
+
 static uint32_t linear_buckets(uint32_t count)
 {
     return count > LINEAR_FIRST ? count : LINEAR_FIRST;
@@ -42,6 +62,7 @@ size_t linear_size(uint32_t count)
 int linear_init(struct linear *linear, struct arena *arena, uint32_t count)
 {
     size_t buckets = linear_buckets(count);
+    assert(count <= LINEAR_SLOTS_MAX);
     *linear = (struct linear){.buckets = LINEAR_FIRST, .buckets_max = (uint32_t)buckets};
     linear->heads = arena_carve(arena, sizeof(uint32_t) * buckets, sizeof(uint32_t));
     linear->entries = arena_carve(arena, sizeof(struct linear_entry) * count, sizeof(uint32_t));
@@ -64,7 +85,8 @@ static uint32_t linear_same(const struct linear *linear, uint32_t slot, uint32_t
 
 uint32_t linear_first(const struct linear *linear, uint32_t hash)
 {
-    return linear_same(linear, linear->heads[linear_bucket(linear, hash)], hash);
+    uint32_t head = linear->heads[linear_bucket(linear, hash)];
+    return head & linear_sign(hash) ? linear_same(linear, linear_slot(head), hash) : 0;
 }
 
 uint32_t linear_next(const struct linear *linear, uint32_t slot)
@@ -77,19 +99,13 @@ uint32_t linear_next(const struct linear *linear, uint32_t slot)
 static void linear_split(struct linear *linear)
 {
     uint32_t fresh = linear->buckets++;
-    uint32_t mask = linear_mask(linear), half = mask >> 1;
-    uint32_t *link = &linear->heads[fresh & half], *end = &linear->heads[fresh];
-    while (*link != 0) {
-        uint32_t slot = *link;
-        struct linear_entry *entry = linear_at(linear, slot);
-        if ((entry->hash & mask) != fresh) {
-            link = &entry->next;
-            continue;
-        }
-        *link = entry->next;
-        entry->next = 0;
-        *end = slot;
-        end = &entry->next;
+    uint32_t mask = linear_mask(linear), old = fresh & mask >> 1;
+    uint32_t slot = linear_slot(linear->heads[old]);
+    linear->heads[old] = 0;
+    while (slot != 0) {
+        struct linear_entry entry = *linear_at(linear, slot);
+        linear_push(linear, (entry.hash & mask) == fresh ? fresh : old, slot);
+        slot = entry.next;
     }
 }
 
@@ -101,7 +117,7 @@ static void linear_grow(struct linear *linear)
     uint32_t count = left < LINEAR_SPLITS ? left : LINEAR_SPLITS;
     uint32_t half = UINT32_MAX >> __builtin_clz(linear->buckets) >> 1, at[LINEAR_SPLITS];
     for (uint32_t i = 0; i < count; i++)
-        at[i] = linear->heads[(linear->buckets + i) & half];
+        at[i] = linear_slot(linear->heads[(linear->buckets + i) & half]);
     for (int depth = 0; depth < LINEAR_DEPTH; depth++) {
         for (uint32_t i = 0; i < count; i++)
             __builtin_prefetch(at[i] ? linear_at(linear, at[i]) : linear->entries);
@@ -119,28 +135,33 @@ void linear_expect(const struct linear *linear, uint32_t hash)
 
 void linear_expect_first(const struct linear *linear, uint32_t hash)
 {
-    uint32_t slot = linear->heads[linear_bucket(linear, hash)];
-    if (slot)
-        __builtin_prefetch(linear_at(linear, slot));
+    uint32_t head = linear->heads[linear_bucket(linear, hash)];
+    if (head & linear_sign(hash))
+        __builtin_prefetch(linear_at(linear, linear_slot(head)));
 }
 
 void linear_add(struct linear *linear, uint32_t slot, uint32_t hash)
 {
     if (++linear->count > linear->buckets && linear->buckets < linear->buckets_max)
         linear_grow(linear);
-    uint32_t *head = &linear->heads[linear_bucket(linear, hash)];
-    *linear_at(linear, slot) = (struct linear_entry){hash, *head};
-    *head = slot;
+    linear_at(linear, slot)->hash = hash;
+    linear_push(linear, linear_bucket(linear, hash), slot);
 }
 
 void linear_remove(struct linear *linear, uint32_t slot)
 {
-    struct linear_entry *entry = linear_at(linear, slot);
-    uint32_t *link = &linear->heads[linear_bucket(linear, entry->hash)];
-    while (*link != slot) {
-        assert(*link != 0);
-        link = &linear_at(linear, *link)->next;
+    const struct linear_entry *entry = linear_at(linear, slot);
+    uint32_t *head = &linear->heads[linear_bucket(linear, entry->hash)];
+    uint32_t before = 0, at = linear_slot(*head);
+    for (; at != slot; at = linear_at(linear, at)->next) {
+        assert(at != 0);
+        before = at;
     }
-    *link = entry->next;
+    if (before)
+        linear_at(linear, before)->next = entry->next;
+    else if (entry->next)
+        *head = (*head & ~(uint32_t)LINEAR_SLOTS_MAX) | entry->next;
+    else
+        *head = 0;
     linear->count--;
 }

@@ -12,20 +12,22 @@ struct linear_entry {
     uint32_t hash, next;
 };
 
+enum { LINEAR_SLOTS_MAX = (1 << 24) - 1 }; /* the rest of a head tells misses from hits */
+
 struct linear {
     struct linear_entry *entries; /* by slot - 1 */
-    uint32_t *heads;
+    uint32_t *heads;              /* the first slot; above it a bit for each eighth of hashes */
     uint32_t buckets, buckets_max, count;
 };
 
-/* For objects with slots 1..count. 0 or -P2P_EFULL. */
+/* For objects with slots 1..count, LINEAR_SLOTS_MAX at most. 0 or -P2P_EFULL. */
 int linear_init(struct linear *linear, struct arena *arena, uint32_t count);
 /* Buckets for so many objects from the start, when it is empty: nothing is split on the way there.
  */
 void linear_reserve(struct linear *linear, uint32_t count);
 /* Bytes of a table for slots 1..count. */
 size_t linear_size(uint32_t count);
-/* The objects that have this hash, newest first; 0 ends. The caller compares. */
+/* The objects that have this hash; 0 ends. The caller compares. */
 uint32_t linear_first(const struct linear *linear, uint32_t hash);
 uint32_t linear_next(const struct linear *linear, uint32_t slot);
 /* Both only say that the table will be asked for this hash soon: first the head of the bucket,

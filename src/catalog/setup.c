@@ -51,7 +51,8 @@ static uint64_t setup_size(const struct setup_plan *plan)
 /* The largest plan that takes at most bytes. */
 static struct setup_plan setup_fit(size_t bytes)
 {
-    uint32_t low = 0, high = (uint32_t)(bytes / sizeof(struct tables_offer));
+    size_t most = bytes / sizeof(struct tables_offer);
+    uint32_t low = 0, high = most < LINEAR_SLOTS_MAX ? (uint32_t)most : LINEAR_SLOTS_MAX;
     while (low < high) {
         uint32_t middle = high - (high - low) / 2;
         struct setup_plan plan = setup_plan(middle);

@@ -90,35 +90,36 @@ int texts_init(struct texts *texts, struct arena *arena, uint32_t page_count)
     return texts->signs && texts->pages ? 0 : -P2P_EFULL;
 }
 
-static uint32_t texts_triple_bit(const uint8_t *at)
+/* Three bytes, the first the lowest. */
+static uint32_t texts_triple_bit(uint32_t triple)
 {
-    uint32_t triple = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16;
     return triple * UINT32_C(0x9e3779b1) >> 20;
 }
 
+/* 0: all others. */
+static const uint8_t texts_classes[128] = {
+    ['a'] = 1,  ['b'] = 2,  ['c'] = 3,  ['d'] = 4,  ['e'] = 5,  ['f'] = 6,  ['g'] = 7,  ['h'] = 8,
+    ['i'] = 9,  ['j'] = 10, ['k'] = 11, ['l'] = 12, ['m'] = 13, ['n'] = 14, ['o'] = 15, ['p'] = 16,
+    ['q'] = 17, ['r'] = 18, ['s'] = 19, ['t'] = 20, ['u'] = 21, ['v'] = 22, ['w'] = 23, ['x'] = 24,
+    ['y'] = 25, ['z'] = 26, ['0'] = 27, ['1'] = 28, ['2'] = 29, ['3'] = 30, ['4'] = 31, ['5'] = 32,
+    ['6'] = 33, ['7'] = 34, ['8'] = 35, ['9'] = 36, ['.'] = 37, ['-'] = 38, ['_'] = 39, ['/'] = 40,
+};
+
 static uint32_t texts_class(uint8_t byte)
 {
-    if (byte >= 'a' && byte <= 'z')
-        return byte - 'a';
-    if (byte >= '0' && byte <= '9')
-        return 26 + byte - '0';
-    return byte == '.'   ? 36
-           : byte == '-' ? 37
-           : byte == '_' ? 38
-           : byte == '/' ? 39
-                         : 40 + byte / 128;
+    return byte < 128 ? texts_classes[byte] : TEXTS_CLASSES - 1;
 }
 
 /* Each pair of letters or digits has a bit of its own: pages that hold none of the sort are passed
  * over, however few bits a needle of two letters has. */
-static uint32_t texts_pair_bit(const uint8_t *at)
+static uint32_t texts_pair_bit(uint32_t first_class, uint32_t second_class)
 {
-    return TEXTS_TRIPLES + texts_class(at[0]) * TEXTS_CLASSES + texts_class(at[1]);
+    return TEXTS_TRIPLES + first_class * TEXTS_CLASSES + second_class;
 }
 
-static uint32_t texts_single_bit(const uint8_t *at)
+static uint32_t texts_single_bit(uint8_t byte)
 {
-    return TEXTS_SINGLES + (*at & 127U);
+    return TEXTS_SINGLES + (byte & 127U);
 }
 
 static void texts_set_bit(uint64_t *sign, uint32_t bit)
@@ -130,13 +131,17 @@ static void texts_mark(uint64_t *sign, struct str text)
 {
     char folded[FOLD_SIZE(P2P_PATH_MAX)];
     size_t len = fold_text(text, folded, sizeof(folded));
-    const uint8_t *at = (const uint8_t *)folded;
+    uint32_t triple = 0, before = 0;
     for (size_t i = 0; i < len; i++) {
-        texts_set_bit(sign, texts_single_bit(at + i));
-        if (i + 1 < len)
-            texts_set_bit(sign, texts_pair_bit(at + i));
-        if (i + 2 < len)
-            texts_set_bit(sign, texts_triple_bit(at + i));
+        uint8_t byte = (uint8_t)folded[i];
+        uint32_t class = texts_class(byte);
+        triple = triple >> 8 | (uint32_t)byte << 16;
+        texts_set_bit(sign, texts_single_bit(byte));
+        if (i >= 1)
+            texts_set_bit(sign, texts_pair_bit(before, class));
+        if (i >= 2)
+            texts_set_bit(sign, texts_triple_bit(triple));
+        before = class;
     }
 }
 
@@ -294,14 +299,17 @@ void texts_filter_add(struct texts_filter *filter, struct str folded)
 {
     const uint8_t *at = (const uint8_t *)folded.ptr;
     if (folded.len == 1 && filter->count < TEXTS_FILTER_MAX)
-        filter->bit[filter->count++] = (uint16_t)texts_single_bit(at);
+        filter->bit[filter->count++] = (uint16_t)texts_single_bit(*at);
     if (folded.len == 2 && filter->count < TEXTS_FILTER_MAX)
-        filter->bit[filter->count++] = (uint16_t)texts_pair_bit(at);
+        filter->bit[filter->count++] =
+            (uint16_t)texts_pair_bit(texts_class(at[0]), texts_class(at[1]));
     for (size_t i = 0; i + 2 < folded.len && filter->count < TEXTS_FILTER_MAX; i++)
-        filter->bit[filter->count++] = (uint16_t)texts_triple_bit(at + i);
+        filter->bit[filter->count++] = (uint16_t)texts_triple_bit(
+            (uint32_t)at[i] | (uint32_t)at[i + 1] << 8 | (uint32_t)at[i + 2] << 16);
     for (size_t i = 0; folded.len > 2 && i + 1 < folded.len && i < TEXTS_FILTER_PAIRS; i++) {
         if (filter->count < TEXTS_FILTER_MAX)
-            filter->bit[filter->count++] = (uint16_t)texts_pair_bit(at + i);
+            filter->bit[filter->count++] =
+                (uint16_t)texts_pair_bit(texts_class(at[i]), texts_class(at[i + 1]));
     }
 }
 

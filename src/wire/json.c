@@ -87,9 +87,8 @@ static int json_check_keys(struct json_reader *reader, yyjson_val *object)
 }
 
 /* The values of a container lie behind each other, keys of objects among them. Recursion ends at
- * the depth limit. Only an escape makes a NUL. */
-static int json_check_container(struct json_reader *reader, yyjson_val *container, int depth,
-                                bool escapes)
+ * the depth limit. Only a text that had an escape can have a NUL. */
+static int json_check_container(struct json_reader *reader, yyjson_val *container, int depth)
 {
     size_t count = unsafe_yyjson_get_len(container);
     if (depth > P2P_JSON_DEPTH_MAX)
@@ -102,9 +101,10 @@ static int json_check_container(struct json_reader *reader, yyjson_val *containe
     yyjson_val *value = unsafe_yyjson_get_first(container);
     for (size_t i = 0; i < count; i++, value = unsafe_yyjson_get_next(value)) {
         if (unsafe_yyjson_is_ctn(value)) {
-            if (json_check_container(reader, value, depth + 1, escapes) != 0)
+            if (json_check_container(reader, value, depth + 1) != 0)
                 return -P2P_EINVAL;
-        } else if (escapes && unsafe_yyjson_is_str(value) &&
+        } else if (unsafe_yyjson_is_str(value) &&
+                   unsafe_yyjson_get_subtype(value) != YYJSON_SUBTYPE_NOESC &&
                    memchr(unsafe_yyjson_get_str(value), '\0', unsafe_yyjson_get_len(value))) {
             return json_fault(reader, NULL, "a text has a NUL");
         }
@@ -137,8 +137,7 @@ const struct json_value *json_parse(struct json_reader *reader, struct str line)
         json_fault(reader, NULL, "not an object");
         return NULL;
     }
-    bool escapes = text_find(line, '\\') >= 0;
-    return json_check_container(reader, root, 1, escapes) == 0 ? json_opaque(root) : NULL;
+    return json_check_container(reader, root, 1) == 0 ? json_opaque(root) : NULL;
 }
 
 static yyjson_val *json_find(const struct json_value *object, const char *key)
