@@ -39,7 +39,8 @@ int names_init(struct names *names, struct arena *arena, struct names_budget bud
 size_t names_size(struct names_budget budget);
 /* Bytes that the names now there take, with their folders, hash tables and signatures. */
 uint64_t names_memory(const struct names *names);
-/* A path that is looked for: split, its folder found, hashed. Good until a name is added or removed.
+/* A path that is looked for: split, its folder found, hashed. Good until a name is added or
+ * removed.
  */
 struct names_key {
     struct str text, base; /* text: of the folder */

@@ -54,7 +54,7 @@ struct index_role {
     uint32_t check_head, check_tail; /* slots of nodes that wait for theirs */
     struct pool announces, replies;
     struct announce_texts *announce_texts; /* beside announces */
-    struct announce *committing; /* those whose commit goes on in the task */
+    struct announce *committing;           /* those whose commit goes on in the task */
     struct json_reader reader;
     struct hash_random random;
     char feed[2 * ROLE_FEED_SIZE + 1]; /* its name */

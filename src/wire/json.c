@@ -146,8 +146,8 @@ static yyjson_val *json_find(const struct json_value *object, const char *key)
     size_t len = strlen(key), left = yyjson_obj_size(raw);
     yyjson_val *at = left > 0 ? unsafe_yyjson_get_first(raw) : NULL;
     for (; left > 0; left--) {
-        if (unsafe_yyjson_get_len(at) == len &&
-            memcmp(unsafe_yyjson_get_str(at), key, len) == 0)
+        const char *text = unsafe_yyjson_get_str(at);
+        if (unsafe_yyjson_get_len(at) == len && text[0] == key[0] && memcmp(text, key, len) == 0)
             return at + 1;
         at = unsafe_yyjson_get_next(at + 1);
     }
