@@ -62,11 +62,28 @@ uint64_t log_dropped(void)
     return atomic_load(&log_lost);
 }
 
+/* Made once a second. */
+static void log_put_kept_time(struct buf *buf, int64_t wall)
+{
+    static char memory[32];
+    static size_t len;
+    static int64_t at;
+    if (wall != at) {
+        struct buf time = buf_on(memory, sizeof(memory));
+        date_put(&time, wall);
+        len = time.len;
+        at = wall;
+    }
+    buf_put(buf, (struct str){memory, len});
+}
+
 static void log_put_now(struct buf *buf)
 {
     int64_t wall = plat_wall_s();
     int64_t up = (plat_now_ms() - log_start_ms) / 1000;
-    if (wall >= LOG_CLOCK_SET)
+    if (wall >= LOG_CLOCK_SET && log_gathers)
+        log_put_kept_time(buf, wall);
+    else if (wall >= LOG_CLOCK_SET)
         date_put(buf, wall);
     else
         buf_printf(buf, "+%02d:%02d:%02d", (int)(up / 3600), (int)(up / 60 % 60), (int)(up % 60));
