@@ -116,7 +116,6 @@ void catalog_watch(struct catalog *catalog,
 
 void catalog_expect(struct catalog *catalog, uint32_t offers)
 {
-    linear_reserve(&catalog->by_offer, offers);
     linear_reserve(&catalog->by_content, offers);
     linear_reserve(&catalog->names.by_name, offers);
 }
