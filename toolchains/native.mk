@@ -4,4 +4,4 @@ TARGET_BIN :=
 TARGET_ARCH_FLAGS :=
 TARGET_DEBIAN_ARCH := $(shell dpkg --print-architecture 2>/dev/null || uname -m | \
     sed 's/x86_64/amd64/;s/aarch64/arm64/;s/armv7l/armhf/;s/armv6l/armel/')
-TARGET_HOT := src/run/*.c src/catalog/*.c src/base/*.c src/wire/*.c src/index/announce.c src/index/changes.c src/index/ask.c src/index/source.c src/index/rank.c src/index/reach.c
+TARGET_HOT := src/run/*.c src/catalog/*.c src/base/*.c src/wire/*.c src/index/announce.c src/index/changes.c src/index/reply.c src/index/ask.c src/index/source.c src/index/rank.c src/index/reach.c
