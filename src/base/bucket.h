@@ -5,6 +5,10 @@
 
 #include "p2p.h"
 
+enum {
+    BUCKET_BURST_PART = 4 /* of a second: a machine that is busy for so long loses nothing */
+};
+
 struct bucket {
     uint64_t rate, burst; /* per second, and at once; rate 0 is no limit */
     int64_t level;        /* tokens now, times a million; below zero after an overdraft */

@@ -207,10 +207,11 @@ static const struct route routes[] = {
 void upload_reload(struct upload *upload, const struct config *settings)
 {
     uint64_t rate = config_number(settings, "transfer.upload_limit");
-    uint64_t burst = rate / 10 > UPLOAD_BURST_MIN ? rate / 10 : UPLOAD_BURST_MIN;
+    uint64_t burst = rate / BUCKET_BURST_PART;
     atomic_store(&upload->shared.most, (uint32_t)config_number(settings, "transfer.uploads"));
     plat_mutex_lock(&upload->shared.mutex);
-    bucket_init(&upload->shared.bucket, rate, burst, plat_now_us());
+    bucket_init(&upload->shared.bucket, rate, burst > UPLOAD_BURST_MIN ? burst : UPLOAD_BURST_MIN,
+                plat_now_us());
     plat_mutex_unlock(&upload->shared.mutex);
 }
 

@@ -243,8 +243,10 @@ static int write_part(struct lane *lane, struct lane_slot *slot)
 
 void lane_limit_init(struct lane_limit *limit, uint64_t rate)
 {
+    uint64_t burst = rate / BUCKET_BURST_PART;
+
     plat_mutex_init(&limit->mutex);
-    bucket_init(&limit->bucket, rate, LANE_SMALL, plat_now_us());
+    bucket_init(&limit->bucket, rate, burst > LANE_SMALL ? burst : LANE_SMALL, plat_now_us());
 }
 
 static void on_pause_over(void *ctx)
