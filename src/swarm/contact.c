@@ -11,8 +11,8 @@
 
 enum {
     CONTACT_HEAD_MS = 10000,
-    CONTACT_AGAIN_MS = 1000, /* between two questions to one holder what it has got meanwhile, */
-    CONTACT_ALONE_MS = 5000  /* or whom else it knows, while no index answers */
+    CONTACT_AGAIN_MS = 250, /* between two questions to one holder what it has got meanwhile, */
+    CONTACT_ALONE_MS = 5000 /* or whom else it knows, while no index answers */
 };
 
 void contact_init(struct download *download, uint8_t *bits, size_t bits_size)

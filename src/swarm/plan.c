@@ -309,12 +309,23 @@ static bool is_shared(const struct plan *plan, const struct plan_source *source,
            wish->floor == 0 && is_full(plan, source) && is_scarce(plan);
 }
 
-/* Each time of waiting doubles the ranks from which others' pieces may be asked for. */
-static uint32_t patience_of(const struct plan_source *source, int64_t now_ms)
+static bool is_idle(const struct plan *plan)
+{
+    for (int i = 0; i < PLAN_SOURCES_MAX; i++)
+        if (plan->sources[i].in_flight > 0)
+            return false;
+    return true;
+}
+
+/* Each time of waiting doubles the ranks from which others' pieces may be asked for. Who has
+ * nothing under way waits little: the others may have all, and have gone. */
+static uint32_t patience_of(const struct plan *plan, const struct plan_source *source,
+                            int64_t now_ms)
 {
     if (source->spare_ms < 0)
         return 0;
-    int64_t each = PATIENCE_MS + (source->spare_ms - source->shared_ms) / PATIENCE_PART;
+    int64_t took = source->spare_ms - source->shared_ms;
+    int64_t each = PATIENCE_MS + (is_idle(plan) ? 0 : took / PATIENCE_PART);
     int64_t times = (now_ms - source->spare_ms) / each;
     return times < 8 ? (1u << times) - 1 : LEVEL_ELSEWHERE - 1;
 }
@@ -592,7 +603,7 @@ int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, 
                                   .wish = wish,
                                   .last_resort = slot->may == PROOF_LAST_RESORT,
                                   .shared = is_shared(plan, slot, wish),
-                                  .patience = patience_of(slot, now_ms)};
+                                  .patience = patience_of(plan, slot, now_ms)};
     struct plan_request request = {
         .source = (uint8_t)source, .alone = slot->in_flight == 0, .asked_ms = now_ms};
     int number = 0;
