@@ -467,8 +467,11 @@ cover:
 
 # The small programs of bench/ are linked as the release is; the scripts find them in P2P_BENCH.
 BENCH ?= $(sort $(wildcard bench/*.sh bench/bench_*.py))
+# What p2p is measured beside, and the tests do not need. A bench says what it has to leave out.
+RIVALS := aria2 curl nginx-light opentracker plocate rsync transmission-cli transmission-daemon wrk
 bench: all
 	$(call under,release) _bench_binaries
+	@sh test/setup.sh $(RIVALS) || echo "bench: going on without what is missing"
 	@for b in $(BENCH); do echo "== $$b"; \
 	    P2P=$(abspath $(NATIVE)) P2P_BENCH=$(abspath $(BUILD)/native/bench) P2P_BUILD=$(abspath $(BUILD)) \
 	    $$(case $$b in *.py) echo $(PYTHON);; *) echo bash;; esac) $$b || exit 1; done

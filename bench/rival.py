@@ -19,7 +19,7 @@ P2P = os.path.abspath(os.environ.get("P2P", "build/native/p2p"))
 
 class Bench:
     def __init__(self, name):
-        self.dir = tempfile.mkdtemp(prefix=f"p2p-bench-{name}-", dir=os.environ.get("P2P_BENCH_DIR", "/dev/shm"))
+        self.dir = tempfile.mkdtemp(prefix=f"p2p-bench-{re.sub(r'[^a-z0-9]+', '-', name)}-", dir=os.environ.get("P2P_BENCH_DIR", "/dev/shm"))
         self.running = []
         print(f"== {name}")
 
@@ -27,11 +27,20 @@ class Bench:
         return self
 
     def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.dir)
+
+    def stop(self):
+        """Ends what runs; who does not end when asked is killed."""
         for process in self.running:
             process.terminate()
         for process in self.running:
-            process.wait()
-        shutil.rmtree(self.dir)
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.running.clear()
 
     def path(self, *parts):
         path = os.path.join(self.dir, *parts)
@@ -55,6 +64,14 @@ class Bench:
 
     def nginx(self, root, cpus=None):
         port = free_port()
+        conf = self.nginx_conf(root, f"127.0.0.1:{port}")
+        pin = ["taskset", "-c", cpus] if cpus else []
+        os.chmod(self.dir, 0o755)
+        self.start([*pin, program("nginx"), "-c", conf], self.path("nginx", "log"))
+        wait_port(port)
+        return port
+
+    def nginx_conf(self, root, listen):
         conf = self.path("nginx", "nginx.conf")
         with open(conf, "w") as out:
             out.write(f"""daemon off; worker_processes 1; pid {self.path('nginx', 'pid')}; error_log {self.path('nginx', 'err')};
@@ -62,13 +79,9 @@ events {{ worker_connections 1024; }}
 http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; open_file_cache max=100;
 client_body_temp_path {self.path('nginx', 'b')}; proxy_temp_path {self.path('nginx', 'p')};
 fastcgi_temp_path {self.path('nginx', 'f')}; uwsgi_temp_path {self.path('nginx', 'u')}; scgi_temp_path {self.path('nginx', 's')};
-server {{ listen 127.0.0.1:{port}; root {root}; }} }}
+server {{ listen {listen}; root {root}; }} }}
 """)
-        pin = ["taskset", "-c", cpus] if cpus else []
-        os.chmod(self.dir, 0o755)
-        self.start([*pin, program("nginx"), "-c", conf], self.path("nginx", "log"))
-        wait_port(port)
-        return port
+        return conf
 
     def worker_of_nginx(self):
         """Its one worker: the child of the process that was started last."""

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs what the tests need through apt, as root or with sudo; does nothing when all is there. No service is
-# started: nginx is only a measure that bench/ starts by itself.
+# Installs what the tests need through apt, or the packages named, as root or with sudo; does nothing when all is
+# there. No service is started: nginx is only a measure that bench/ starts by itself.
 set -eu
 
 clang_version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
@@ -12,6 +12,7 @@ packages="gcc make libc6-dev binutils xz-utils git
     python3-pytest python3-pytest-timeout python3-pytest-xdist python3-selenium chromium chromium-driver
     debootstrap dosfstools exfat-fuse exfatprogs kmod strace
     nginx-light aria2 curl wget wrk openssl iproute2 tmux util-linux procps"
+[ $# -eq 0 ] || packages=$*
 
 missing() {
     # shellcheck disable=SC2086 # a list of words
