@@ -86,8 +86,9 @@ static struct askers_entry *place_of(struct askers *askers, const struct record_
             oldest = entry;
         }
     }
-    bool many = here >= ASKERS_PER_ADDRESS && !addr_is_loopback(&who->addr);
-    oldest = many ? oldest_here : oldest;
+    if (oldest_here != NULL && here >= ASKERS_PER_ADDRESS && !addr_is_loopback(&who->addr)) {
+        oldest = oldest_here;
+    }
     memset(oldest, 0, sizeof *oldest);
     return oldest;
 }
