@@ -4,6 +4,7 @@
  * who is there and how it has to end. */
 #include "rig_server.h"
 
+#include "base/bucket.h"
 #include "swarm/transfer.h"
 #include "wire/digest.h"
 
