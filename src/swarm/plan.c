@@ -593,6 +593,15 @@ static bool choose(const struct choice *choice, struct plan_source *source, uint
     return out->first != NO_PIECE;
 }
 
+/* Backwards all downloaders that do not know each other yet ask for the same pieces: a slow start
+ * lets them meet before much has left the source twice. */
+static uint32_t run_alone(const struct plan *plan, uint32_t run)
+{
+    while (run > 1 && run > plan->done_count)
+        run /= 2;
+    return run;
+}
+
 int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, uint32_t run,
              int64_t now_ms)
 {
@@ -611,6 +620,11 @@ int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, 
         number++;
     if (number == PLAN_REQUESTS_MAX || slot->in_flight >= PLAN_WINDOW_MAX)
         return -P2P_EFULL;
+    if (wish->backwards && plan->shares) {
+        if (slot->in_flight > 0 && plan->done_count == 0)
+            return -P2P_EAGAIN;
+        run = run_alone(plan, run);
+    }
     if (slot->may == PROOF_NO || !choose(&choice, slot, run, now_ms, &request))
         return -P2P_EAGAIN;
     for (uint32_t i = 0; i < request.count; i++)

@@ -250,6 +250,28 @@ static void test_first(void **state)
 }
 
 /* Whoever has all, by pieces or at once, has no share any more; nor one without our own id. */
+/* Who knows nobody yet asks the seed backwards: one piece, and when that has come two, then four.
+ */
+static void test_slow_start(void **state)
+{
+    static const struct {
+        uint32_t done, first, count;
+    } rows[] = {{0, 63, 1}, {1, 62, 1}, {2, 60, 2}, {3, 60, 1}, {4, 56, 4}, {7, 56, 1}, {8, 48, 8}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        make(64, 1);
+        any.backwards = true;
+        for (uint32_t k = 0; k < rows[i].done; k++)
+            plan_done(&plans[0], 63 - k);
+        int request = plan_ask(&plans[0], SEED, &any, 8, 1);
+        assert_true(request >= 0);
+        assert_int_equal(plans[0].requests[request].count, rows[i].count);
+        assert_int_equal(plans[0].requests[request].first, rows[i].first);
+        int more = plan_ask(&plans[0], SEED, &any, 8, 1);
+        assert_int_equal(more >= 0, rows[i].done > 0);
+    }
+}
+
 static void test_no_downloader(void **state)
 {
     (void)state;
@@ -284,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_what_others_have),
         cmocka_unit_test(test_when),
         cmocka_unit_test(test_first),
+        cmocka_unit_test(test_slow_start),
         cmocka_unit_test(test_no_downloader),
     };
     return cmocka_run_group_tests(tests, world_setup, NULL);
