@@ -378,6 +378,7 @@ def test_nearly_all_files_that_fit(fleet):
             (share / f"{i}.txt").touch()
         want = min(count, size)
         wait_until(lambda: peer.stats()["files"] >= want, 30, "it has seen them")
+        wait_until(lambda: index.node("kitchen"), 30, "it has joined")
         found, code = examine(fleet, *at(peer))
         assert code == (1 if level == "FAIL" else 0)
         assert found["memory"][0][0] == level and "--memory" in " ".join(found["memory"][0])
