@@ -413,6 +413,9 @@ static void seen_again(struct entries *entries, uint32_t slot, enum entries_caus
             settled(entries, slot);
     } else if ((file->flags & TREE_RACY) != 0 && cause != ENTRIES_SCANNED) {
         unsettle(entries, slot); /* it may have been written to even so */
+    } else if ((file->flags & TREE_RACY) != 0) {
+        if (!entries_is_racy(file->mtime_s, plat_wall_s()))
+            queue_push(entries, slot); /* from now on a change would show: once more, for good */
     } else if (is_to_hash(file) && (file->flags & TREE_HASHED) == 0) {
         queue_push(entries, slot);
     }

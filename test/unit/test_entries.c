@@ -404,6 +404,30 @@ static void an_event_of_a_racy_file(void **state)
     assert_true(entries_is_idle(&e) || entries_due(&e, plat_now_ms() + 1, &wait_ms) == 0);
 }
 
+/* Scanned: read once more as soon as a later change would show, and no more after that. */
+static void a_scan_of_a_racy_file(void **state)
+{
+    struct plat_stat fresh = stat_of(1, 0), old = old_file(1);
+    struct entries_task task;
+    (void)state;
+    uint32_t a = see("a", &fresh, ENTRIES_SETTLED), b = see("b", &old, ENTRIES_SCANNED);
+    assert_int_equal(next(false, &task), a);
+    hashed(&task, 0, 5, true);
+    assert_int_equal(next(false, &task), b);
+    hashed(&task, 0, 6, true);
+    told = 0;
+    see("a", &fresh, ENTRIES_SCANNED);
+    see("b", &old, ENTRIES_SCANNED);
+    see("b", &old, ENTRIES_SCANNED);
+    assert_int_equal(flags(b) & TREE_HASHED, TREE_HASHED); /* meanwhile */
+    assert_int_equal(next(false, &task), b);
+    assert_int_equal(next(false, &task), 0);
+    hashed(&task, 0, 7, false);
+    assert_int_equal(told, 1);
+    see("b", &old, ENTRIES_SCANNED);
+    assert_int_equal(next(false, &task), 0);
+}
+
 static void a_lost_record(void **state)
 {
     struct plat_stat stat = old_file(1);
@@ -440,6 +464,7 @@ int main(void)
         test(a_full_ring_of_unsettled_files),
         test(loaded_files),
         test(an_event_of_a_racy_file),
+        test(a_scan_of_a_racy_file),
         test(a_lost_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
