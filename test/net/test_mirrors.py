@@ -13,6 +13,7 @@ import pytest
 from chains import sha256
 from feed import Cable, Feed, offered
 from fleet import SLOW, free_port, program, put, wait_until
+from island import Island, sh
 from wire import Member, del_line, offer, put_line
 
 HEALED_S = 5  # after a break mirrors agree within
@@ -523,61 +524,12 @@ def test_three_mirrors_and_a_model_for_long(fleet):
     play(fleet, 40, 400)
 
 
-def sh(*words, **how):
-    return subprocess.run(words, check=True, capture_output=True, text=True, **how)
-
-
-class Island:
-    """Network namespaces on one bridge; a link can be taken down as a cable is pulled."""
-
-    def __init__(self, count):
-        self.name = f"p2p{os.getpid() % 10000}"
-        self.spaces = [f"{self.name}-{i}" for i in range(count)]
-        self.made = []
-        sh("ip", "link", "add", self.name, "type", "bridge")
-        self.made.append(("ip", "link", "del", self.name))
-        sh("ip", "link", "set", self.name, "up")
-        for i, space in enumerate(self.spaces):
-            sh("ip", "netns", "add", space)
-            self.made.append(("ip", "netns", "del", space))
-            sh(
-                "ip",
-                "link",
-                "add",
-                f"{self.name}v{i}",
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "eth0",
-                "netns",
-                space,
-            )
-            sh("ip", "link", "set", f"{self.name}v{i}", "master", self.name, "up")
-            for command in (
-                ("addr", "add", f"10.213.7.{i + 1}/24", "dev", "eth0"),
-                ("link", "set", "eth0", "up"),
-                ("link", "set", "lo", "up"),
-            ):
-                sh("ip", "-n", space, *command)
-
-    def plug(self, i, state):
-        sh("ip", "link", "set", f"{self.name}v{i}", state)
-
-    def inside(self, i):
-        return ["ip", "netns", "exec", self.spaces[i]]
-
-    def close(self):
-        for command in reversed(self.made):
-            subprocess.run(command, check=False, capture_output=True)
-
-
 class Sides:
     """A mirror and its peers on each side of a cable, and what all shares hold."""
 
     def __init__(self, fleet):
-        self.fleet, self.island = fleet, fleet.own(Island(2))
         self.hosts = ["10.213.7.1", "10.213.7.2"]
+        self.fleet, self.island = fleet, fleet.own(Island(self.hosts))
         self.shares, self.ports = {}, 7751
         mirrors = ",".join(f"{host}:7750" for host in self.hosts)
         how = ("--index.mirrors", mirrors, "--index.lease", "3s")
