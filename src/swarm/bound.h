@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a download could have been at best: how long it would have taken, had each source, from when
  * it was known until it was lost, sent all the time as fast as it did at its best, and all of them
- * together no faster than this node received at its best. Pure; times are handed in, in ms. */
+ * together no faster than this node received at its best, or may receive. Pure; times in ms. */
 #ifndef BOUND_H
 #define BOUND_H
 

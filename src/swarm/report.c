@@ -14,13 +14,20 @@ static struct bound_source times_of(const struct holder *holder, int64_t began_m
                                  .rate = bound_meter_best(&holder->meter)};
 }
 
+/* What came in a while may be more than the limit lets through: a burst. */
+static uint64_t downlink_of(const struct download *download)
+{
+    uint64_t best = bound_meter_best(&download->downlink), limit = download->limit.bucket.rate;
+
+    return limit > 0 && limit < best ? limit : best;
+}
+
 void report_sources(const struct download *download, int64_t began_ms,
                     struct transfer_progress *out)
 {
     struct bound_source times[TRANSFER_HOLDERS_MAX];
-    struct bound bound = {.downlink = bound_meter_best(&download->downlink),
-                          .elapsed_ms = out->elapsed_ms,
-                          .sources = times};
+    struct bound bound = {
+        .downlink = downlink_of(download), .elapsed_ms = out->elapsed_ms, .sources = times};
 
     for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
         const struct holder *holder = &download->holders[i];

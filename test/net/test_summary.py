@@ -64,6 +64,17 @@ def test_the_figures_of_a_download(fleet, index, here):
     assert again["was_there"] and again["sources"] == [] and "bound_ms" not in again
 
 
+def test_the_bound_knows_the_own_limit(fleet, index, here):
+    """It promises no more than the limit lets through, however fast a burst of it came."""
+    data = os.urandom(6 * MIB)
+    fleet.peer(index, {"film.bin": data})
+    index.wait_file("film.bin", sha256(data))
+    limited = ("--transfer.download_limit", "2M/s")
+    (line,) = fleet.json("get", "film.bin", *limited, index=index, cwd=here)
+    check_figures(line, data)
+    assert line["bound_ms"] >= 2700, line  # 3 s but for the burst in the beginning
+
+
 def test_the_figures_through_a_peer(fleet, index):
     """As a peer's work the same figures come, and its statistics count."""
     data = os.urandom(2 * MIB)
