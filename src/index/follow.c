@@ -16,8 +16,7 @@ enum {
     FOLLOW_SILENT_MS = 2000, /* it answers in milliseconds, also while it is busy */
     FOLLOW_WAIT_MIN_MS = 100,
     FOLLOW_WAIT_MAX_MS = 1000, /* a healed network is to be noticed within seconds */
-    FOLLOW_IDLE_MS = 60000,    /* what answers there is no index */
-    FOLLOW_COMPARE_MS = 60000  /* load and ages are not in the feed */
+    FOLLOW_IDLE_MS = 60000     /* what answers there is no index */
 };
 
 static void follow_pump(struct follow *f);
@@ -423,7 +422,7 @@ static void follow_watch(struct follow *f)
             error = -P2P_ETIMEOUT;
     } else {
         error = follow_greet(f);
-        if (!error && f->state == FOLLOW_IN && follow_now(f) - f->compared_ms >= FOLLOW_COMPARE_MS)
+        if (!error && f->state == FOLLOW_IN && follow_now(f) - f->compared_ms >= INTAKE_COMPARE_MS)
             error = follow_compare(f);
     }
     if (error)

@@ -13,7 +13,8 @@
 
 enum {
     INTAKE_WORK = 1000, /* offers that are committed at once: well under a millisecond */
-    INTAKE_NODES = 64   /* nodes in a slice */
+    INTAKE_NODES = 64,  /* nodes in a slice */
+    INTAKE_DENY_MS = 2 * INTAKE_COMPARE_MS
 };
 
 /* ---- small things ---- */
@@ -110,22 +111,47 @@ void intake_tidy(struct index_role *role, const struct record_id *id)
     member_forget(role, node);
 }
 
-/* A living node of which the mirror knows more. A node of our own that we do not know any more has
- * gone, unless we have just begun and forgot it ourselves. */
+/* It was given up in the very state that is told. */
+static bool intake_is_lost(const struct catalog_node *node, const struct told_node *about)
+{
+    return node && node->state == RECORD_LEFT && node->lost &&
+           intake_order(node, about->epoch, about->seq) == 0;
+}
+
+/* A living node of which the mirror knows more. One that was given up is raised by its home alone.
+ * A node of our own that we do not know any more has gone, unless we have just begun and forgot it
+ * ourselves. */
 static bool intake_is_credible(const struct index_role *role, const struct intake *from,
                                const struct catalog_node *node, const struct told_node *about)
 {
     bool young = about->age_ms < role->config.lease_ms;
-    bool lost = node && node->state == RECORD_LEFT && node->lost &&
-                intake_order(node, about->epoch, about->seq) == 0;
     int64_t uptime = loop_now_ms(role->config.loop) - role->started_ms;
     if (intake_is_home(from, &about->home))
         return true;
     if (!record_id_equal(&about->home, &role->config.id))
-        return young && !(lost && intake_hears(role, &about->home));
+        return young && !intake_is_lost(node, about);
     if (!node || node->epoch == 0)
         return young && uptime < 2 * role->config.lease_ms;
     return intake_order(node, about->epoch, about->seq) > 0;
+}
+
+/* Somebody still says that a node lives which was given up in that state: its tombstone stays until
+ * he has had time to say otherwise, or the node would come back when it is forgotten. */
+static void intake_deny(struct index_role *role, struct catalog_node *node)
+{
+    member_of(role, node)->denied_ms = loop_now_ms(role->config.loop) + INTAKE_DENY_MS;
+}
+
+/* When the node spoke at the latest, as is told: only its home makes it younger in the same state.
+ */
+static int64_t intake_heard(struct index_role *role, const struct intake *from,
+                            const struct catalog_node *node, const struct told_node *about)
+{
+    int64_t now = loop_now_ms(role->config.loop), told = now - about->age_ms;
+    if (from->mirror < 0)
+        return now;
+    bool is_older = node->heard_ms < told && intake_order(node, about->epoch, about->seq) == 0;
+    return is_older && !intake_is_home(from, &about->home) ? node->heard_ms : told;
 }
 
 /* ---- the record of a node ---- */
@@ -144,7 +170,7 @@ static void intake_place(struct index_role *role, const struct intake *from,
                          struct catalog_node *node, const struct told_node *about)
 {
     struct member *member = member_of(role, node);
-    int64_t now = loop_now_ms(role->config.loop);
+    node->heard_ms = intake_heard(role, from, node, about);
     node->home = about->home;
     catalog_set_source(role->catalog, node, &about->address[0]);
     memcpy(node->address, about->address, sizeof(node->address));
@@ -153,7 +179,6 @@ static void intake_place(struct index_role *role, const struct intake *from,
     node->uploads = about->uploads;
     node->slots = about->slots;
     node->rate = about->rate;
-    node->heard_ms = from->mirror < 0 ? now : now - about->age_ms;
     member->claim_count = 0;
     member->dropped_ms = 0;
     member->rehomed = false;
@@ -417,11 +442,13 @@ void intake_compare(struct index_role *role, const struct intake *from,
             intake_leave(role, from, about);
         return;
     }
-    bool lost = node && node->state == RECORD_LEFT && node->lost;
+    bool lost = intake_is_lost(node, about);
     bool better = node && intake_is_living(node) && node->incomplete && !about->incomplete;
     if (order > 0 || (order == 0 && (lost || better))) {
         if (intake_is_credible(role, from, node, about))
             intake_want(role, from, &about->id);
+        else if (lost)
+            intake_deny(role, node);
     } else if (order == 0 && intake_is_living(node)) {
         intake_refresh(role, from, node, about);
     }

@@ -7,6 +7,9 @@
 #include "index/member.h"
 #include "wire/told.h"
 
+/* Load and ages are not in the feed: so often mirrors are asked for what they know of nodes. */
+enum { INTAKE_COMPARE_MS = 60000 };
+
 /* Who tells. The caller sets what stands first; one that tells whole states, and one of a feed,
  * each has a number of its own. */
 struct intake {

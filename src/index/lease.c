@@ -13,6 +13,7 @@ static enum lease_verdict lease_judge_tombstone(const struct lease_facts *facts,
                                                 int64_t now_ms, int64_t *out_next_ms)
 {
     int64_t end = facts->left_ms + 2 * lease_ms;
+    end = end > facts->denied_ms ? end : facts->denied_ms;
     if (now_ms >= end && !facts->busy)
         return LEASE_FORGET;
     *out_next_ms = now_ms >= end ? now_ms + lease_ms : end;

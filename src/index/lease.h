@@ -15,6 +15,7 @@ struct lease_facts {
     int64_t heard_ms;   /* its last message */
     int64_t dropped_ms; /* its last membership connection went; 0: none did */
     int64_t left_ms;    /* of a tombstone */
+    int64_t denied_ms;  /* it stays until then at least; 0: nobody says that the node lives */
 };
 
 enum lease_verdict {

@@ -132,6 +132,7 @@ static struct lease_facts member_facts(struct index_role *role, struct catalog_n
         .heard_ms = member_since(role, role_heard_ms(role, node)),
         .dropped_ms = dropped_ms > 0 ? member_since(role, dropped_ms) : 0,
         .left_ms = node->left_ms,
+        .denied_ms = member->denied_ms,
     };
 }
 
@@ -199,7 +200,7 @@ void member_watch(struct index_role *role, struct catalog_node *node)
 void member_left(struct index_role *role, struct catalog_node *node)
 {
     struct member *member = member_of(role, node);
-    member->dropped_ms = 0;
+    member->dropped_ms = member->denied_ms = 0;
     deadline_set(&role->leases, &member->lease,
                  loop_now_ms(role->config.loop) + 2 * role->config.lease_ms);
 }

@@ -165,6 +165,30 @@ def test_hearsay_makes_nobody_younger(fleet):
         assert 0.2 < seen - died < lease_s + 1.5 * SLOW
 
 
+def test_a_mirror_keeps_nobody_alive(fleet, mirror):
+    """It says again and again that a node of a home that nobody hears spoke just now. A lease after
+    the first time the node is given up, and comes back neither then nor when its tombstone would
+    end; a later word of the node counts."""
+    lease_s = 1.5
+    node = mirror.node("n", ["a"], home="ab" * 16)
+    index = follower(fleet, mirror, "--index.lease", "1500ms")
+    wait_until(lambda: paths(index, node) == ["a"])
+    began = time.monotonic()
+    gone = 0
+    while time.monotonic() - began < 5 * lease_s or gone < 5:
+        before = mirror.compared()
+        mirror.hang_up()
+        wait_until(lambda n=before: mirror.compared() > n, what="it is told of the node again")
+        wait_until(lambda: index.stats()["mirrors"][0]["state"] == "in step")
+        if time.monotonic() - began > lease_s + SLOW:
+            assert paths(index, node) == [], "hearsay made it younger"
+            gone += 1
+    assert mirror.fetched() == [node] and index.stats()["lost"] == 1
+    mirror.node("n", ["a", "b"], node=node, seq=2, home="ab" * 16)
+    mirror.hang_up()
+    wait_until(lambda: paths(index, node) == ["a", "b"], what="a later state is news")
+
+
 # Rule 5: a leave is a record with its number, kept for two leases, so that nothing dead returns.
 def test_a_leave_stays_for_two_leases(fleet, mirror):
     node = mirror.node("n", ["a"], seq=3)
