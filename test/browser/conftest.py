@@ -43,7 +43,7 @@ def chromium(tmp_path_factory):
     options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = webdriver.Chrome(service=Service(driver), options=options)
-    browser.set_page_load_timeout(30)
+    browser.set_page_load_timeout(120)
     yield browser
     browser.quit()
 

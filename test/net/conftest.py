@@ -7,9 +7,9 @@ import signal
 
 import pytest
 
-from fleet import Fleet
+from fleet import SLOW, Fleet
 
-TEST_LIMIT_S = 120  # a test that takes longer hangs
+TEST_LIMIT_S = 240  # a test that takes longer hangs
 
 
 def pytest_configure(config):
@@ -24,7 +24,7 @@ def pytest_runtest_call(item):
     def expired(signum, frame):
         raise TimeoutError(f"the test took longer than {limit} s")
 
-    limit = TEST_LIMIT_S * (5 if "long" in item.keywords else 1)
+    limit = int(TEST_LIMIT_S * SLOW * (5 if "long" in item.keywords else 1))
     previous = signal.signal(signal.SIGALRM, expired)
     signal.alarm(limit)
     try:

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 
-from rawhttp import Closed, Link, split_address
+from rawhttp import Closed, Link, patience, split_address
 
 
 class Feed:
@@ -43,7 +43,7 @@ class Feed:
 
     def line(self, timeout=10.0):
         """The next line; TimeoutError when there is none in time, Closed when it was cut off."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patience(timeout)
         while b"\n" not in self.pending:
             self._chunk(end)
         line, self.pending = self.pending.split(b"\n", 1)
@@ -125,7 +125,7 @@ class Cable:
 
     def close(self):
         self._order("end")
-        self.thread.join(5)
+        self.thread.join(patience(5))
         assert not self.thread.is_alive()
         for end in (self.server, self.bell, self.ear, *self.pairs):
             end.close()
@@ -134,7 +134,7 @@ class Cable:
         done = threading.Event()
         self.orders.put((state, done))
         self.bell.send(b"!")
-        assert done.wait(10)
+        assert done.wait(patience(10))
 
     def _obey(self):
         self.ear.recv(1)
@@ -164,7 +164,7 @@ class Cable:
         try:
             data = end.recv(1 << 16)
             if data and other:
-                other.settimeout(2)
+                other.settimeout(patience(2))
                 other.sendall(data)
         except OSError:
             data = b""

@@ -4,12 +4,14 @@ ports, commands that run to their end. What a process prints is collected by thr
 for lines or for the HTTP API, never for time to pass. Nothing here knows the program's
 insides."""
 
+import collections
 import json
 import os
 import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -17,10 +19,9 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from rawhttp import ask
+from rawhttp import SLOW, ask, patience, split_address
 
 ROOT = Path(__file__).resolve().parents[2]
-SLOW = float(os.environ.get("P2P_SLOW", "1"))  # factor on every deadline: sanitizers, emulation
 LISTENING = re.compile(r"listening on (\S+):(\d+)")
 
 
@@ -32,21 +33,42 @@ def run_prefix():
     return shlex.split(os.environ.get("P2P_RUN", ""))
 
 
+def below(folder, pattern):
+    """What fits below a folder in which things come and go."""
+    try:
+        return list(folder.rglob(pattern))
+    except FileNotFoundError:
+        return below(folder, pattern)
+
+
 def left_in(folder):
     """The files below a folder, hidden ones too."""
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
+    return sorted(p.relative_to(folder).as_posix() for p in below(folder, "*") if not p.is_dir())
+
+
+def has_bytes(folder, pattern=".p2p-*.part"):
+    """Some file there is not empty."""
+    for path in below(folder, pattern):
+        try:
+            if path.stat().st_size > 0:
+                return True
+        except FileNotFoundError:
+            pass
+    return False
 
 
 def wait_until(condition, deadline=10.0, what=""):
     """The first true value of condition(). Only for what announces itself by no event."""
-    end = time.monotonic() + deadline * SLOW
+    end = time.monotonic() + patience(deadline)
     pause = 0.01
     while True:
+        late = time.monotonic() > end
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline} s: {what or condition}; last: {value!r}")
+        if late:
+            within = f"not within {patience(deadline)} s"
+            raise AssertionError(f"{within}: {what or condition}; last: {value!r}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
 
@@ -83,7 +105,7 @@ class Lines:
     def wait(self, pattern, deadline, since=0):
         """The first match among the lines from number since on; None when the stream ends or time
         is up."""
-        end = time.monotonic() + deadline * SLOW
+        end = time.monotonic() + patience(deadline)
         regex = re.compile(pattern)
         with self.changed:
             while True:
@@ -102,7 +124,7 @@ class Lines:
             return [line for line in self.items if re.search(pattern, line)]
 
     def text(self):
-        self.thread.join(5)
+        self.thread.join(patience(5))
         return "\n".join(self.items)
 
 
@@ -195,13 +217,14 @@ class Node:
     def ended(self, deadline=10):
         """Waits for the end; the exit code. Nothing may be on stderr and no child may be left."""
         try:
-            code = self.process.wait(deadline * SLOW)
+            code = self.process.wait(patience(deadline))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise AssertionError(
-                f"{self.name} did not end within {deadline} s; {self.report()}"
+                f"{self.name} did not end within {patience(deadline)} s; {self.report()}"
             ) from None
+        self.keep_port()
         text = self.err.text()
         if self.stderr_may is None or not re.fullmatch(self.stderr_may, text, re.S):
             assert text == "", f"{self.name} wrote to stderr; {self.report()}"
@@ -218,7 +241,14 @@ class Node:
         """As a power cut would."""
         self.process.kill()
         self.process.wait()
+        self.keep_port()
         assert self.err.text() == "", self.report()
+
+    def keep_port(self):
+        """Nobody else gets its port by chance before it is started again."""
+        if self.port not in self.fleet.kept:
+            kept = keep_port(*split_address(self.address))
+            self.fleet.kept[self.port] = self.fleet.own(kept)
 
     def restart(self, same_port=True):
         if self.running():
@@ -306,7 +336,7 @@ class Fleet:
     def __init__(self):
         self.root = workspace()
         self.home = self.folder("home")
-        self.nodes, self.others = [], []
+        self.nodes, self.others, self.kept = [], [], {}
 
     def folder(self, name):
         path = self.root / name
@@ -361,7 +391,7 @@ class Fleet:
         line = [*how.pop("prefix", run_prefix()), str(how.pop("binary", program()))]
         line += [*map(str, args), *to_index(index)]
         env = self.environment(how.pop("env", {}))
-        process = subprocess.Popen(
+        process = Command(
             line,
             cwd=cwd or self.home,
             env=env,
@@ -378,12 +408,12 @@ class Fleet:
         """A command to its end."""
         process = self.spawn(*args, **how)
         try:
-            out, err = process.communicate(timeout=timeout * SLOW)
+            out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
             raise AssertionError(
-                f"{args} did not end within {timeout} s; {out!r} {err!r}"
+                f"{args} did not end within {patience(timeout)} s; {out!r} {err!r}"
             ) from None
         text = [(part or b"").decode("utf-8", "backslashreplace") for part in (out, err)]
         return Result(args, process.returncode, *text)
@@ -422,6 +452,17 @@ class Fleet:
                 faults += attempt(node.stop)
         shutil.rmtree(self.root, ignore_errors=True)
         assert not faults, "\n".join(faults)
+
+
+class Command(subprocess.Popen):
+    """Its end is waited for with patience."""
+
+    def communicate(self, input=None, timeout=None):
+        return super().communicate(input, timeout and patience(timeout))
+
+    def ended(self, deadline=10):
+        """The exit code."""
+        return self.wait(patience(deadline))
 
 
 class Ending:
@@ -464,10 +505,22 @@ def put(path, data, age_s=3600):
     return path
 
 
-def free_port():
-    """A port that was free a moment ago, for what has to be named before it listens."""
-    import socket
+def keep_port(host, port):
+    """A socket that is bound, so that the kernel gives its port to nobody who leaves the choice to
+    it. It does not listen: who names the port can have it, and who connects is refused."""
+    kept = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        kept.bind((host, port))
+    except OSError:
+        pass  # of another network, or somebody was quicker
+    return kept
 
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+
+chosen = collections.deque(maxlen=100)
+
+
+def free_port():
+    """A port for what has to be named before it listens."""
+    chosen.append(keep_port("127.0.0.1", 0))
+    return chosen[-1].getsockname()[1]

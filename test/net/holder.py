@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import chains
-from rawhttp import Closed
+from rawhttp import Closed, patience
 from wire import Member, id_of, ndjson, offer
 
 
@@ -221,8 +221,8 @@ class FakeIndex:
 
         with self.changed:
             assert self.changed.wait_for(
-                found, deadline
-            ), f"no such {path} within {deadline} s; {self.told()}"
+                found, patience(deadline)
+            ), f"no such {path} within {patience(deadline)} s; {self.told()}"
             return found()
 
     def told(self):

@@ -13,7 +13,7 @@ import subprocess
 import termios
 import time
 
-from fleet import SLOW, program, run_prefix
+from fleet import patience, program, run_prefix
 
 ANSI = re.compile(rb"\x1b\[([?0-9;]*)([A-Za-z~])")
 
@@ -24,6 +24,7 @@ class Screen:
     def __init__(self):
         self.rows, self.at, self.rest = [""], 0, b""
         self.widest = 0
+        self.drawn = []  # what stood in a row when the cursor went back to its beginning
 
     def feed(self, data):
         data = self.rest + data
@@ -44,6 +45,7 @@ class Screen:
 
     def put(self, text):
         if text == "\r":
+            self.drawn.append(self.rows[-1])
             self.at = 0
         elif text == "\n":
             self.rows.append("")
@@ -121,7 +123,7 @@ class Keyboard:
 
     def wait(self, pattern, deadline=10, since=0):
         """Until the screen, from row number since on, matches."""
-        end = time.monotonic() + deadline * SLOW
+        end = time.monotonic() + patience(deadline)
         while True:
             text = "\n".join(row.rstrip() for row in self.screen.rows[since:])
             match = re.search(pattern, text, re.M)
@@ -150,7 +152,7 @@ class Keyboard:
 
     def ended(self, deadline=10):
         """The exit code; the terminal must be as it was."""
-        end = time.monotonic() + deadline * SLOW
+        end = time.monotonic() + patience(deadline)
         while self.process.poll() is None:
             assert time.monotonic() < end, f"still runs:\n{self.screen.text()}"
             self.read(0.05)

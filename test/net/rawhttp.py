@@ -3,8 +3,18 @@
 malformed request is malformed in the way the test wants, and reads answers strictly."""
 
 import json
+import os
 import socket
 import time
+
+SLOW = float(os.environ.get("P2P_SLOW", "1"))  # sanitizers, emulation
+PATIENCE = 4 * SLOW
+
+
+def patience(seconds):
+    """What a deadline is in the end. An event ends each wait, so that only what hangs takes so
+    long, and busy machines have time."""
+    return seconds * PATIENCE
 
 
 def split_address(address):
@@ -45,11 +55,11 @@ class Closed(Exception):
 
 
 class Link:
-    """One connection. Reads wait no longer than timeout in all."""
+    """One connection. Reads wait no longer than timeout in all, with patience."""
 
     def __init__(self, address, timeout=10.0):
         self.address, self.timeout = address, timeout
-        self.socket = socket.create_connection(split_address(address), timeout)
+        self.socket = socket.create_connection(split_address(address), patience(timeout))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
 
@@ -63,7 +73,7 @@ class Link:
         self.close()
 
     def send(self, data):
-        self.socket.settimeout(self.timeout)
+        self.socket.settimeout(patience(self.timeout))
         self.socket.sendall(data)
 
     def send_request(self, method, path, headers=None, body=None):
@@ -72,6 +82,9 @@ class Link:
     def request(self, method, path, headers=None, body=None):
         self.send_request(method, path, headers, body)
         return self.reply(method == "HEAD")
+
+    def _end(self, timeout):
+        return time.monotonic() + patience(timeout or self.timeout)
 
     def _more(self, end):
         left = end - time.monotonic()
@@ -100,7 +113,7 @@ class Link:
 
     def head(self, timeout=None):
         """Status and headers of the next answer."""
-        end = time.monotonic() + (timeout or self.timeout)
+        end = self._end(timeout)
         version, status, _ = (self._line(end) + b" ").split(b" ", 2)
         assert version in (b"HTTP/1.1", b"HTTP/1.0"), version
         headers = []
@@ -114,7 +127,7 @@ class Link:
 
     def reply(self, head_only=False, timeout=None):
         """The next answer, whole. An answer 100 is passed over."""
-        end = time.monotonic() + (timeout or self.timeout)
+        end = self._end(timeout)
         reply = self.head(timeout)
         if reply.status == 100:
             return self.reply(head_only, timeout)
@@ -127,7 +140,7 @@ class Link:
         elif length is not None:
             reply.body = self._take(int(length), end)
         else:
-            reply.body = self.rest(end - time.monotonic())
+            reply.body = self._rest(end)
         return reply
 
     def _chunks(self, end):
@@ -141,7 +154,9 @@ class Link:
 
     def rest(self, timeout=None):
         """Everything up to the end of the connection."""
-        end = time.monotonic() + (timeout or self.timeout)
+        return self._rest(self._end(timeout))
+
+    def _rest(self, end):
         try:
             while True:
                 self._more(end)

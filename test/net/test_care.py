@@ -138,15 +138,17 @@ def idle_for(fleet, seconds, speed=1):
     begun, before = time.monotonic(), [figures(node) for node in nodes]
     logged = [len(node.out.items) for node in nodes]
     wait_until(lambda: time.monotonic() - begun > seconds / speed, seconds + 5, "idle time")
+    heard = alives + seconds // 10
+    wait_until(lambda: index.stats()["alives"] >= heard, 10, "heartbeats came meanwhile")
     after = [figures(node) for node in nodes]
-    assert index.stats()["alives"] - alives >= seconds // 10, "heartbeats came meanwhile"
+    looks = int((time.monotonic() - begun) * speed) // 10 + 1
     for old, new, node, lines in zip(before, after, nodes, logged):
         assert new["write_bytes"] == old["write_bytes"] and new["state"] == old["state"]
         told = node.out.items[lines:]
         # every 10 s a worker looks whether the share's folder is still there: a byte to it, and one back
-        assert new["wchar"] - old["wchar"] <= 2 * (seconds // 10 + 1), f"written: {old} {new}"
+        assert new["wchar"] - old["wchar"] <= 2 * looks, f"written: {old} {new}"
         assert not told, told
-        assert new["ticks"] - old["ticks"] <= 1, "CPU ticks of 10 ms"
+        assert new["ticks"] - old["ticks"] <= 3, "CPU ticks of 10 ms"
     assert files == [sorted((p, p.stat().st_mtime_ns) for p in n.state.rglob("*")) for n in nodes]
 
 
@@ -177,7 +179,7 @@ def test_status_tells_what_was_written(fleet):
 @pytest.mark.parametrize("ahead_s", [TO_1970, 10 * YEARS], ids=["1970", "ahead"])
 def test_a_wrong_clock_changes_nothing(fleet, ahead_s):
     pages = [Page(fleet, f"page{i}", ahead_s) for i in range(2)]
-    index = fleet.index("--index.lease", "1500ms", **pages[0].how)
+    index = fleet.index("--index.lease", "3s", **pages[0].how)
     peer = fleet.peer(index, {"a.txt": b"alpha"}, **pages[1].how)
     wait_truth(index, peer.share)
     (peer.share / "a.txt").write_bytes(b"gamma")
@@ -188,7 +190,7 @@ def test_a_wrong_clock_changes_nothing(fleet, ahead_s):
     peer.restart()
     wait_truth(index, peer.share)
     begun = time.monotonic()
-    wait_until(lambda: time.monotonic() - begun > 2, what="longer than the lease")
+    wait_until(lambda: time.monotonic() - begun > 3.5, what="longer than the lease")
     assert index.node("kitchen")
     if ahead_s < 0:
         assert not [line for line in peer.out.items if line.startswith("1970")], "time since start"
@@ -196,7 +198,7 @@ def test_a_wrong_clock_changes_nothing(fleet, ahead_s):
 
 def test_a_clock_that_jumps_changes_nothing(fleet):
     pages = [Page(fleet, f"page{i}") for i in range(2)]
-    index = fleet.index("--index.lease", "1500ms", **pages[0].how)
+    index = fleet.index("--index.lease", "6s", **pages[0].how)
     peer = fleet.peer(index, {"a.txt": b"alpha"}, **pages[1].how)
     wait_truth(index, peer.share)
     first = index.node("kitchen")

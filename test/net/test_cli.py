@@ -17,7 +17,7 @@ import time
 import pytest
 
 from chains import sha256
-from fleet import ROOT, free_port, program, put, run_prefix, wait_until
+from fleet import ROOT, free_port, patience, program, put, run_prefix, wait_until
 from wire import Member, offer
 
 COMMANDS = ["index", "peer", "both", "list", "search", "get", "who", "status"]
@@ -38,7 +38,7 @@ def net(module_fleet):
 
 
 def on_terminal(fleet, *args, index=None, rows=24, cols=80, deadline=15):
-    """What a command shows on a terminal, and its exit code."""
+    """What a command shows on a terminal until nobody has it open any more, and its exit code."""
     main, side = pty.openpty()
     os.set_blocking(main, False)
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
@@ -53,26 +53,22 @@ def on_terminal(fleet, *args, index=None, rows=24, cols=80, deadline=15):
         start_new_session=True,
     )
     os.close(side)
-    shown, end = b"", time.monotonic() + deadline
-    while time.monotonic() < end:
-        if select.select([main], [], [], 0.1)[0]:
-            try:
-                part = os.read(main, 65536)
-            except OSError:
-                break
-            if not part:
-                break
-            shown += part
-        elif process.poll() is not None:
-            break
-    os.close(main)
-    if process.poll() is None:
+    shown, end = b"", time.monotonic() + patience(deadline)
+    while select.select([main], [], [], max(0, end - time.monotonic()))[0]:
         try:
-            process.wait(2)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(f"{args} did not end; {shown!r}") from None
+            part = os.read(main, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(main)
+    try:
+        process.wait(patience(2))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise AssertionError(f"{args} did not end; {shown!r}") from None
     return shown.decode("utf-8", "backslashreplace"), process.returncode
 
 
@@ -388,7 +384,7 @@ def test_an_index_that_goes_in_the_middle_of_its_answer(fleet, net, lines):
     thread = threading.Thread(target=answer, args=(server,))
     thread.start()
     assert fleet.ok("search", ".txt", index=f"{address},{net.address}").rows() == whole
-    thread.join(5)
+    thread.join(patience(5))
     assert not thread.is_alive()
 
 

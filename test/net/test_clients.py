@@ -109,8 +109,12 @@ def test_aria2c_takes_it_from_all_holders(nodes, tmp_path, start):
     split = ["-x4", "-s4", "--min-split-size=1M"]  # -x: both holders are one server to it, by their IP
     aria2c(tmp_path, *split, url(nodes[start], "dir/image.bin", "metalink"))
     assert (tmp_path / "image.bin").read_bytes() == DATA
-    sent = [n.stats()["uploaded"] - b for n, b in zip((first, second), before)]
-    assert min(sent) > 0 and sum(sent) >= len(DATA), sent
+
+    def sent():
+        """Counted after it was sent."""
+        return [n.stats()["uploaded"] - b for n, b in zip((first, second), before)]
+
+    wait_until(lambda: min(sent()) > 0 and sum(sent()) >= len(DATA), what=f"all of it in {sent()}")
     assert index.running()
 
 
@@ -195,6 +199,7 @@ def test_another_name_does_when_nobody_else_is_left(fleet):
     assert index.get("/download/a.bin").header("location").startswith(f"http://{first.address}/")
     with Member(index, name="far") as far:
         far.joined(offer("a.bin", size=4, sha256=sha256(b"same")))
+        wait_until(lambda: not index.node("far")["reachable"], what="nobody answers at port 9")
         first.stop()
         reply = index.get("/download/a.bin")
         target = f"http://{second.address}/download/b.bin?own=1"

@@ -58,8 +58,15 @@ def healthy(fleet):
     index = fleet.index(name="desk")
     peer = fleet.peer(index, {"a.txt": b"a", "sub/deep/b.txt": b"b", ".hidden/c": b"c"})
     index.wait_file("sub/deep/b.txt")
-    wait_until(lambda: index.node("kitchen")["reachable"], what="the index reaches it")
+    wait_member(index, "kitchen")
     return index, peer
+
+
+def wait_member(index, name):
+    """Until the node has joined; the index reaches it as long as it has not tried in vain."""
+    wait_until(
+        lambda: (node := index.node(name)) and node["reachable"], what=f"{name} is a member"
+    )
 
 
 def at(peer):
@@ -94,7 +101,7 @@ def test_index_and_both(fleet):
     only(found, "memory", "ok", "offers in the index")
     assert "share" not in found and "way back" not in found
     both = fleet.both({"a.txt": b"a"})
-    wait_until(lambda: both.node("attic"), what="it has joined itself")
+    wait_member(both, "attic")
     found, code = examine(fleet, *at(both))
     assert code == 0
     only(found, "way back", "ok", both.address)
@@ -245,7 +252,7 @@ def test_a_firewall_on_the_way_back(fleet, healthy):
     only(found, "way back", "FAIL", "10.1.2.3:7751", "firewall", "advertise")
 
 
-@pytest.mark.parametrize("ahead,words", [(-7200, "2:00:0"), (600, "10:0"), (30, None)])
+@pytest.mark.parametrize("ahead,words", [(-7205, "2:00:0"), (605, "10:0"), (30, None)])
 def test_clocks_apart(fleet, ahead, words):
     fake = fleet.own(FakeIndex(ahead_s=ahead))
     found, code = examine(fleet, index=fake.address)
@@ -320,6 +327,7 @@ def test_files_that_cannot_be_read(fleet):
     os.chown(state, 65534, 65534)
     peer = fleet.peer(index, share=share, state=state, user=65534, cwd="/")
     wait_until(lambda: peer.stats()["unreadable"], what="it has tried")
+    wait_member(index, "kitchen")
     found, _ = examine(fleet, *at(peer))
     only(found, "share", "warn", "1 cannot be read")
 
@@ -378,7 +386,7 @@ def test_nearly_all_files_that_fit(fleet):
             (share / f"{i}.txt").touch()
         want = min(count, size)
         wait_until(lambda: peer.stats()["files"] >= want, 30, "it has seen them")
-        wait_until(lambda: index.node("kitchen"), 30, "it has joined")
+        wait_member(index, "kitchen")
         found, code = examine(fleet, *at(peer))
         assert code == (1 if level == "FAIL" else 0)
         assert found["memory"][0][0] == level and "--memory" in " ".join(found["memory"][0])
@@ -397,7 +405,7 @@ def test_a_full_table(fleet):
 def test_a_scanning_share(fleet):
     index = fleet.index()
     peer = fleet.peer(index, {"a.txt": b"a"}, "--share.watch", "scan")
-    index.wait_file("a.txt")
+    wait_member(index, "kitchen")
     found, code = examine(fleet, *at(peer), "--share.watch", "scan")
     assert code == 0
     assert found["watching"][0][0] in ("ok", "info")

@@ -8,7 +8,7 @@ import socket
 import threading
 
 from chains import chain, chain_id, sha256
-from fleet import SLOW, wait_until
+from fleet import wait_until
 from holder import FakeIndex, FakeIndexHandler, Handler, Holder, Server
 from rawhttp import ask
 
@@ -74,7 +74,7 @@ def test_a_swarm_without_an_index(fleet):
     given = 0
     for folder, process in gets:
         process.terminate()
-        out, _ = process.communicate(timeout=10 * SLOW)
+        out, _ = process.communicate(timeout=10)
         assert process.returncode == 0 and (folder / "image.bin").read_bytes() == data
         sources = json.loads(out)["sources"]
         others = [s for s in sources if s["bytes"] and s["node"] != seed.stats()["id"]]
@@ -114,7 +114,7 @@ def seed_and_get(fleet, index, here, data, limit):
 def whole(process, here, data):
     wait_until(lambda: (here / "image.bin").exists(), 60, "all is here")
     process.terminate()
-    out, err = process.communicate(timeout=10 * SLOW)
+    out, err = process.communicate(timeout=10)
     assert process.returncode == 0 and (here / "image.bin").read_bytes() == data, err
     return json.loads(out)
 

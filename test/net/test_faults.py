@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chains import sha256
-from fleet import SLOW, free_port, left_in, put, wait_until
+from fleet import SLOW, below, free_port, has_bytes, left_in, put, wait_until
 from holder import Holder
 from rawhttp import Closed, Link, ask
 
@@ -27,7 +27,7 @@ SLOWLY = ["--transfer.upload_limit", "4M/s"]
 def begin_get(fleet, index, here, *words, **how):
     """A get of which some bytes have come."""
     process = fleet.spawn("get", *words, index=index, cwd=here, **how)
-    wait_until(lambda: any(p.stat().st_size > 0 for p in here.rglob(".p2p-*.part")), what="bytes")
+    wait_until(lambda: has_bytes(here), what="bytes")
     return process
 
 
@@ -87,7 +87,7 @@ def test_a_file_that_goes_while_it_is_fetched(fleet, index, here, by):
     code, out, err = ended(process)
     assert code == 4 and "going.bin" in err, (code, out, err)
     assert "changed while it was fetched" in err and ("nobody offers" in err or "removed" in err)
-    assert time.monotonic() - begun < 10, "nobody waits for what is known to be gone"
+    assert time.monotonic() - begun < 25, "nobody waits for what is known to be gone"
     kept = [name for name in left_in(here) if not name.endswith(".part")]
     assert kept == (["d/staying"] if by == "folder" else [])
     assert by == "sha256" or left_in(here) == kept, "a part of what is no more is of no use"
@@ -593,12 +593,17 @@ def begun(phase, process, index, peer, where):
         return index.out.matching(r"search big\.bin")
     if phase == "batch":
         return peer.stats()["uploaded"] > 0
-    return list(where.rglob(".p2p-*.part"))
+    return below(where, ".p2p-*.part")
 
 
 def connections_of(process):
-    folder = Path(f"/proc/{process.pid}/fd")
-    return [p for p in folder.iterdir() if p.is_symlink() and os.readlink(p).startswith("socket:")]
+    links = []
+    for path in Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            links.append(os.readlink(path))
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return [link for link in links if link.startswith("socket:")]
 
 
 def test_a_log_on_a_terminal_that_stands_still(fleet):
@@ -616,7 +621,7 @@ def test_a_log_on_a_terminal_that_stands_still(fleet):
             path = f"/v1/search?q=line-that-fills-the-terminal-{i:060}"
             assert ask(address, "GET", path).status == 200
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.ended(10) == 0
         assert process.stderr.read() == b""
     finally:
         os.close(master)

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from chains import sha256
-from fleet import left_in, put, wait_until
+from fleet import below, left_in, put, wait_until
 from holder import Holder
 from keyboard import Keyboard
 
@@ -222,7 +222,7 @@ def test_many_from_several_when_one_is_killed(fleet, index, here):
         )
     wait_all(index, 1200)
     process = fleet.spawn("get", "many/", index=index, cwd=here)
-    wait_until(lambda: any(here.rglob("*")), what="the get has begun")
+    wait_until(lambda: below(here, "*"), what="the get has begun")
     peers[0].kill()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
@@ -230,10 +230,10 @@ def test_many_from_several_when_one_is_killed(fleet, index, here):
 
 
 def test_a_folder_that_is_not_hashed_yet(fleet, index, here):
-    files = {f"f/{i:02}.bin": os.urandom(100_000) for i in range(20)}
+    files = {f"f/{i:02}.bin": os.urandom(200_000) for i in range(20)}
     fleet.peer(index, files, "--share.hash_rate", "1M/s")
-    wait_until(lambda: len(index.files()) == 20, what="the names")
-    assert any(f["sha256"] is None for f in index.files())
+    found = wait_until(lambda: len(f := index.files()) == 20 and f, what="the names")
+    assert any(f["sha256"] is None for f in found)
     result = fleet.ok("get", "f/", index=index, cwd=here)
     assert printed(result) == {name: sha256(data) for name, data in files.items()}
 
@@ -261,7 +261,7 @@ def test_many_interrupted(fleet, index, here, number):
     fleet.peer(index, None, "--transfer.upload_limit", "20K/s", share=share)
     wait_all(index, 200)
     process = fleet.spawn("get", "f/", index=index, cwd=here)
-    wait_until(lambda: any(p.name == "lock" for p in here.rglob("*")), what="the get has begun")
+    wait_until(lambda: below(here, "lock"), what="the get has begun")
     process.send_signal(number)
     process.communicate(timeout=10)
     assert process.returncode == 128 + number
@@ -346,7 +346,7 @@ def test_a_reader_that_goes(fleet, index, here):
         process = fleet.spawn("get", "film.bin", *option, index=index, cwd=here)
         process.stdout.read(1000)
         process.stdout.close()
-        assert process.wait(20) == 1 and process.stderr.read() == b""
+        assert process.ended(20) == 1 and process.stderr.read() == b""
         process.stderr.close()
 
 
@@ -365,8 +365,9 @@ def test_on_a_terminal(fleet, index):
     fleet.peer(index, {"big.bin": os.urandom(2 << 20)}, "--transfer.upload_limit", "2M/s")
     wait_all(index, 1)
     board = Keyboard(fleet, "get", "big.bin", index=index)
-    board.wait(r"^big\.bin +\d+%  \S+ \S+ of 2\.0 MiB", 20)
     assert board.ended() == 0
+    drawn = "\n".join(board.screen.drawn)
+    assert re.search(r"^big\.bin +\d+%  \S+ \S+ of 2\.0 MiB", drawn, re.M), drawn
     rows = [row.rstrip() for row in board.screen.rows if row.strip()]
     assert re.fullmatch(r"[0-9a-f]{64}  big\.bin", rows[0]), rows
     done = r"big\.bin: 2\.0 MiB in .*, SHA-256 verified; \d+\.\d\d times the bound"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import served
-from fleet import wait_until
+from fleet import SLOW, wait_until
 from rawhttp import Closed, Link, raw, request_bytes
 from served import BIG, CONTENT, SHA
 from wire import Member, ndjson, offer
@@ -368,7 +368,7 @@ def test_an_answer_that_is_not_read(node):
     assert node.get("/v1/search?q=a.txt").status == 200
     with Member(node, "calm") as member:
         member.joined(offer("calm"))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8 * SLOW, "a reader that stands still is given up much later"
     for link in links:
         link.close()
     wait_until(lambda: node.get(CONTENT).body == BIG, what="a place is free")
@@ -423,12 +423,12 @@ def test_one_byte_a_second_in_the_head(node):
     byte_by_byte = [request[i : i + 1] for i in range(len(request))]
     lines = [request.split(b"X: ")[0]] + [b"X-%d: y\r\n" % i for i in range(60)]
     jobs = [
-        lambda: trickle(node.address, byte_by_byte, 0.9, 20),
-        lambda: trickle(node.address, lines, 0.5, 20),
-        lambda: trickle(node.address, [request[:10]], 0.1, 20),
+        lambda: trickle(node.address, byte_by_byte, 0.9, 60),
+        lambda: trickle(node.address, lines, 0.5, 60),
+        lambda: trickle(node.address, [request[:10]], 0.1, 60),
     ]
     for took, said in in_parallel(jobs):
-        assert 5 < took < 15, (took, said)
+        assert 5 < took < 25, (took, said)
         assert said == b"" or said.startswith(b"HTTP/1.1 408"), said
 
 

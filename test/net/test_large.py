@@ -25,7 +25,7 @@ def most_memory_kib(process):
 @pytest.mark.skipif(SLOW > 1, reason="sanitizers take memory of their own")
 def test_memory_of_a_get_does_not_grow_with_the_file(fleet, index):
     """A hundred times as large, and still far from its budget of 16 MiB."""
-    share, sizes = fleet.folder("share-large"), {"small.bin": 8 * MIB, "large.bin": 1024 * MIB}
+    share, sizes = fleet.folder("share-large"), {"small.bin": 4 * MIB, "large.bin": 400 * MIB}
     for name, size in sizes.items():
         with open(share / name, "wb") as out:
             out.truncate(size)

@@ -37,8 +37,8 @@ def test_a_killed_peer_is_gone_at_once(fleet):
     index.wait_file("a.txt", node="cellar")
     peer.kill()
     began = time.monotonic()
-    index.wait_gone("a.txt", node="kitchen", deadline=2)
-    assert time.monotonic() - began < 2
+    index.wait_gone("a.txt", node="kitchen", deadline=15)
+    assert time.monotonic() - began < 15, "the lease is 30 s"
     assert index.node("kitchen") is None
     (source,), _ = index.stream(f"/v1/sources/{sha256(b'alpha')}")
     assert source["name"] == "cellar"
@@ -51,10 +51,10 @@ def test_a_stopped_peer_is_gone_after_its_lease_and_comes_back(fleet):
     peer = fleet.peer(index, {"a.txt": b"alpha"})
     index.wait_file("a.txt")
     peer.send(signal.SIGSTOP)
-    began = time.monotonic()
+    last_word = time.monotonic() - index.node("kitchen")["age_ms"] / 1000
     index.wait_gone("a.txt", deadline=8)
-    took = time.monotonic() - began
-    assert took > 1.5, f"gone after {took:.1f} s: the lease is 3 s, the last word at most 1 s old"
+    took = time.monotonic() - last_word
+    assert took > 2.8, f"gone {took:.1f} s after its last word: the lease is 3 s"
     peer.send(signal.SIGCONT)
     index.wait_file("a.txt", sha256(b"alpha"))
 
@@ -64,15 +64,15 @@ def test_a_member_that_falls_silent_is_gone_after_its_lease(fleet):
     with socket.create_server(("127.0.0.1", 0)) as mute, Member(
         index, port=mute.getsockname()[1]
     ) as member:
-        member.joined(offer("silent.bin"))
         began = time.monotonic()
+        member.joined(offer("silent.bin"))
         index.wait_gone("silent.bin", deadline=8)
-        assert 2 < time.monotonic() - began
+        assert time.monotonic() - began > 2.8
 
 
 def test_a_dropped_connection_of_a_living_node_is_forgiven(fleet):
     """A short break of the network: the node answers when it is asked back, so its offers stay."""
-    index = fleet.index("--index.lease", "3s")
+    index = fleet.index("--index.lease", "9s")
     holder = fleet.own(Holder(index, b"blip", "blip", "blip.bin"))
     before = len(holder.requests)
     holder.member.link.socket.shutdown(socket.SHUT_RDWR)

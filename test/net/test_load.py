@@ -60,7 +60,7 @@ def test_a_join_of_a_million_lines_is_bounded(fleet):
         assert index.get("/v1/search?q=kept.txt").status == 200
         waits.append(time.monotonic() - began)
         flood.join(0.05)
-    assert sorted(waits)[len(waits) * 9 // 10] < 1.0, "others are served meanwhile"
+    assert sorted(waits)[len(waits) * 9 // 10] < 3 * SLOW, "others are served meanwhile"
     (reply,) = replies
     if reply is not None and reply.status == 200:
         answer = reply.lines()[0]
@@ -113,7 +113,7 @@ def test_a_full_table_refuses_the_newcomer(fleet):
         )
         assert greedy.leave().status == 200
         wait_until(
-            lambda: late.join(offer("late/now")).lines()[0]["accepted"] == 1, what="room again"
+            lambda: late.join(offer("late/now")).lines()[0].get("accepted") == 1, what="room again"
         )
 
 
@@ -218,12 +218,17 @@ def test_who_asks_and_goes(fleet):
             if i % 3 == 0:
                 link.head()
             link.close()
-        before = index.rss_kib()
-        for i in range(300):
-            link = Link(index.address)
-            link.send_request("GET", "/v1/list?limit=10000")
-            link.close()
-        assert index.stats() and index.rss_kib() - before < 1024
+
+        def grew():
+            before = index.rss_kib()
+            for _ in range(300):
+                link = Link(index.address)
+                link.send_request("GET", "/v1/list?limit=10000")
+                link.close()
+            wait_until(lambda: index.stats()["connections"]["open"] < 10, what="all are gone")
+            return index.rss_kib() - before
+
+        wait_until(lambda: grew() < 256, what="it stops growing")
         assert len(ask(index.address, "GET", "/v1/list?limit=10000").lines()) == 10_001
 
 

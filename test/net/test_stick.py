@@ -9,7 +9,7 @@ import time
 import pytest
 
 from chains import sha256
-from fleet import left_in, put, wait_until
+from fleet import SLOW, left_in, put, wait_until
 
 MIB = 1 << 20
 MAKERS = {"vfat": ["mkfs.vfat"], "exfat": ["mkfs.exfat"]}
@@ -123,7 +123,7 @@ def test_names_that_a_stick_does_not_take(fleet, index, stick):
         told = [line for line in result.err.splitlines() if name.rsplit("/", 1)[-1] in line]
         assert len(told) == 1 and "takes no such name" in told[0], (name, result.err)
     assert len(result.out.splitlines()) == len(good)
-    assert time.monotonic() - begun < 20, "it does not try again and again"
+    assert time.monotonic() - begun < 60 * SLOW, "it does not try again and again"
     for name in ("f/a:b.txt", "f/big:.bin"):
         single = fleet.fails(1, "get", name, index=index, cwd=stick.path)
         assert name[2:] in single.err and "takes no such name" in single.err

@@ -7,7 +7,7 @@ import re
 
 import chains
 from chains import sha256
-from fleet import SLOW, wait_until
+from fleet import wait_until
 from holder import Holder
 
 MIB = 1 << 20
@@ -56,10 +56,10 @@ def test_the_figures_of_a_download(fleet, index, here):
     check_figures(line, data)
     gave = {source["name"]: source for source in line["sources"]}
     assert gave["fast"]["bytes"] > gave["slow"]["bytes"] > 0
-    # Each sends no faster than it may (a tenth of a second of it at once), and so no bound can
-    # promise more than both together.
-    assert gave["slow"]["rate"] < 1.5 * MIB and gave["fast"]["rate"] < 4.5 * MIB
-    assert line["bound_ms"] > 1000 * 8 / 6
+    # Each sends no faster than it may, and so no bound can promise more than both together; but
+    # what comes late on a busy machine comes at once.
+    assert gave["slow"]["rate"] < 2 * MIB and gave["fast"]["rate"] < 6 * MIB
+    assert line["bound_ms"] > 1000 * 8 / 8
     (again,) = fleet.json("get", "film.bin", index=index, cwd=here)
     assert again["was_there"] and again["sources"] == [] and "bound_ms" not in again
 
@@ -149,5 +149,5 @@ def test_who_shows_the_per_cent_grow(fleet, index, here):
     wait_until(grows, 40, "the guest has all")
     assert seen == sorted(set(seen)) and len(seen) >= 3, seen
     process.terminate()
-    out, err = process.communicate(timeout=10 * SLOW)
+    out, err = process.communicate(timeout=10)
     assert process.returncode == 0 and err == b"" and chains.sha256(data) in out.decode(), err

@@ -48,7 +48,7 @@ def network(fleet, machines, *settings):
 
 def test_a_peer_that_was_suspended(fleet, machines):
     """The index took it for lost; it is back as soon as it is awake."""
-    index = fleet.index("--index.lease", "1500ms", name="desk")
+    index = fleet.index("--index.lease", "3s", name="desk")
     peer = fleet.peer(index, {"a.txt": b"alpha"}, **machines["kitchen"].how)
     index.wait_file("a.txt", sha256(b"alpha"))
     first = index.node("kitchen")
@@ -59,7 +59,7 @@ def test_a_peer_that_was_suspended(fleet, machines):
         peer.send(signal.SIGCONT)
         machines["kitchen"].suspend(peer)
         index.wait_file("a.txt", sha256(b"alpha"), deadline=3)
-    now = index.node("kitchen")
+    now = index.wait_node("kitchen")
     assert (now["node"], now["epoch"]) == (first["node"], first["epoch"])
 
 
@@ -70,7 +70,7 @@ def test_a_peer_whose_absence_was_not_noticed(fleet, machines):
         alives = index.stats()["alives"]
         machines["kitchen"].suspend(peer)
         wait_until(lambda: index.stats()["alives"] > alives, 3, "it speaks at once")
-    assert index.node("kitchen") and not index.out.matching(r"\b(lost|left)\b")
+    assert index.wait_node("kitchen") and not index.out.matching(r"\b(lost|left)\b")
 
 
 def test_an_index_that_was_suspended(fleet, machines):
@@ -114,7 +114,7 @@ def test_a_get_goes_on(fleet, machines, who):
     code, out, err = ended(process)
     assert code == 0 and out.startswith(sha256(data)), err
     assert left_in(here) == ["big.bin"] and (here / "big.bin").read_bytes() == data
-    assert index.node("kitchen")
+    assert index.wait_node("kitchen")
 
 
 @pytest.mark.parametrize("who", ["index", "holder", "get"])

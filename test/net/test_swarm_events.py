@@ -10,7 +10,7 @@ import pytest
 from chains import sha256
 from fleet import left_in, wait_until
 from test_faults import replace
-from test_swarm import MIB, all_out, ended, getter, guests, right, seed_of
+from test_swarm import MIB, all_out, end_lingering, ended, getter, guests, right, seed_of
 from test_swarm_faults import each_right, have_met
 
 
@@ -32,11 +32,7 @@ def test_the_file_is_replaced_when_all_pieces_are_out(fleet, by):
     gets = [getter(fleet, index, i, "--linger", "forever", what=what) for i in range(2)]
     wait_until(lambda: all_out(index, data), 40, "all pieces are with the getters")
     replace(seed.share / "image.bin", os.urandom(MIB))
-    for folder, _ in gets:
-        wait_until(lambda folder=folder: right(folder, data), 40, "the file is whole")
-    for _, process in gets:
-        process.send_signal(signal.SIGINT)
-        ended(process)
+    end_lingering(gets, data)
 
 
 def test_the_file_is_replaced_when_a_part_is_out(fleet):
@@ -53,7 +49,7 @@ def test_the_file_is_replaced_when_a_part_is_out(fleet):
     _, err = ended(hashed[1], 4, 20)
     assert "changed while it was fetched" in err and "nobody offers it" in err
     assert left_in(hashed[0]) == [f".p2p-{sha256(old)[:32]}.part"]
-    assert not guests(index, old)
+    wait_until(lambda: not guests(index, old), what="no guest is left")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

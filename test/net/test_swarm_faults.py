@@ -90,7 +90,7 @@ def test_a_holder_that_crawls(fleet, getters):
     index, _, data = seed_of(fleet, 2 * MIB, "4M/s")
     crawler = fleet.own(Crawls(index, data, "crawler", "image.bin"))
     for line in each_right([getter(fleet, index, i) for i in range(getters)], data):
-        assert line["elapsed_ms"] < 10000 * SLOW
+        assert line["elapsed_ms"] < 30000 * SLOW
         assert not any(source["blamed"] for source in line["sources"])
     assert crawler.requests and crawler.sent < PIECE
 
@@ -101,7 +101,7 @@ def test_a_getter_that_crawls(fleet):
     slow = getter(fleet, index, 0, "--transfer.upload_limit", "1K/s", "--linger", "1m", "-q")
     wait_until(lambda: guests(index, data), what="it offers what it has")
     (line,) = each_right([getter(fleet, index, 1)], data)
-    assert line["elapsed_ms"] < 10000 * SLOW
+    assert line["elapsed_ms"] < 30000 * SLOW
     wait_until(lambda: right(slow[0], data), what="it has the file, too")
     slow[1].send_signal(signal.SIGINT)
     ended(slow[1])
@@ -183,8 +183,8 @@ def test_connections_to_one_holder(fleet, index, here, connections):
 
 def test_a_peer_whose_slot_is_taken(fleet, index):
     """Who comes next waits a moment, is told when to come again, and gets it then."""
-    data = os.urandom(MIB // 2)
-    limits = ["--transfer.uploads", "1", "--transfer.upload_limit", "512K/s"]
+    data = os.urandom(MIB)
+    limits = ["--transfer.uploads", "1", "--transfer.upload_limit", "256K/s"]
     peer = fleet.peer(index, {"a.bin": data}, *limits)
     index.wait_file("a.bin", sha256(data))
     path = f"/v1/content/{sha256(data)}"
@@ -203,7 +203,7 @@ def test_a_peer_whose_slot_is_taken(fleet, index):
 
 def test_a_busy_holder_is_not_pestered(fleet, index, here):
     """It is asked again when it said, or later, and not by all connections at once."""
-    retry_s, data = 0.3, os.urandom(8 * PIECE)
+    retry_s, data = 1, os.urandom(8 * PIECE)
 
     class Busy(Holder):
         def prepare(self):
@@ -222,6 +222,6 @@ def test_a_busy_holder_is_not_pestered(fleet, index, here):
     fleet.ok("get", "file.bin", index=index, cwd=here)
     assert (here / "file.bin").read_bytes() == data
     gaps = [b - a for a, b in zip(holder.refusals, holder.refusals[1:])]
-    rests = [gap for gap in gaps if gap > 0.1]
+    rests = [gap for gap in gaps if gap > retry_s / 2]
     assert len(rests) >= 2 and min(rests) > 0.9 * retry_s, gaps
     assert len(holder.refusals) <= 4 * (len(rests) + 1), "a few pieces at a time"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A guest beside a scripted index on the same loop: when it joins, what it says, what it serves and
  * how it leaves. What it downloads is put there by hand. */
-#include "rig_server.h"
+#include "rig_alive.h"
 
 #include "base/addr.h"
 #include "base/log.h"
@@ -29,19 +29,11 @@ static struct world {
     bool has_offer, left, mute; /* mute: the index holds what it was sent */
     struct post posts[POSTS_MAX];
     int count;
-    struct exchange *alive;
     struct raw raw;
     struct raw_answer answer;
 } * w;
 
 /* ---- the index ---- */
-
-static void say(struct exchange *exchange, const char *text)
-{
-    exchange_begin(exchange, 200, "application/x-ndjson");
-    buf_put_text(exchange_body(exchange), text);
-    exchange_end(exchange);
-}
 
 static void on_begin(struct exchange *exchange, void *role)
 {
@@ -65,37 +57,16 @@ static void on_end(struct exchange *exchange, void *role)
 {
     const struct post *post = &w->posts[w->count++];
     (void)role;
-    if (strcmp(post->path, "/v1/join") == 0)
-        say(exchange, "{\"id\":\"00000000000000000000000000000000\",\"lease_ms\":3000,"
-                      "\"feed\":\"x\",\"indexes\":[],\"accepted\":1,\"refused\":0,"
-                      "\"incomplete\":false}\n{\"end\":true}\n");
-    else if (strcmp(post->path, "/v1/alive") == 0)
-        w->alive = exchange; /* held */
-    else if (!w->mute)
-        say(exchange, "{\"lease_ms\":3000,\"hints\":[]}\n");
-}
-
-static void on_next(struct exchange *exchange, void *role)
-{
-    (void)role;
-    if (w->alive == exchange) {
-        w->alive = NULL;
-        say(exchange, "{\"lease_ms\":3000,\"hints\":[]}\n");
-    }
-}
-
-static void on_exchange_gone(struct exchange *exchange, void *role, bool aborted)
-{
-    (void)role;
-    (void)aborted;
-    if (w->alive == exchange)
-        w->alive = NULL;
+    if (strcmp(post->path, "/v1/alive") == 0)
+        rig_alive = exchange;
+    else if (!w->mute || strcmp(post->path, "/v1/join") == 0)
+        rig_say(exchange, 200, rig_yes(post->path));
 }
 
 #define POST(path, kind)                                                                           \
     {                                                                                              \
-        SERVER_POST, kind, path, SERVER_MEMBERSHIP, on_begin, on_body_line, on_end, on_next,       \
-            on_exchange_gone                                                                       \
+        SERVER_POST, kind, path, SERVER_MEMBERSHIP, on_begin, on_body_line, on_end,                \
+            rig_alive_next, rig_alive_gone                                                         \
     }
 
 static const struct route routes[] = {

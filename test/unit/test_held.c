@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What others may have of a download: which ranges, which bits, which news, and when what was
  * promised does not stand any more. */
+#include "rig_file.h"
+
 #include "swarm/held.h"
 
 #include "platform/plat_file.h"
@@ -24,22 +26,13 @@ static const int64_t size = (int64_t)(PIECES - 1) * PIECE + LAST;
 static struct held held;
 static uint8_t bits[4096];
 
-static int open_unnamed(void)
-{
-    char path[] = "/tmp/p2p-held-XXXXXX";
-    int file = mkstemp(path);
-    assert_true(file >= 0);
-    unlink(path);
-    return file;
-}
-
 static void open_of(int64_t bytes)
 {
     struct record_content content;
     struct held_source source = {.content = &content, .size = bytes, .bits = bits};
     memset(&content, 7, sizeof content);
-    source.file = open_unnamed();
-    source.chain_file = open_unnamed();
+    source.file = rig_open_unnamed();
+    source.chain_file = rig_open_unnamed();
     memset(bits, 0xff, sizeof bits);
     held_open(&held, &source);
 }

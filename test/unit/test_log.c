@@ -104,25 +104,32 @@ static void test_long_line(void **state)
     assert_true(text_ends(text_from(line), STR("\\n\n")));
 }
 
+/* How many lines nobody read; the others arrive. */
+static uint64_t fill_pipe(void)
+{
+    uint64_t before = log_dropped();
+    for (int i = 0; i < 5000; i++)
+        log_line(LOG_INFO, "x", "line %04d, long enough to fill any pipe sooner or later", i);
+    log_flush();
+    uint64_t dropped = log_dropped() - before;
+    assert_true(dropped > 0 && dropped < 5000);
+    size_t lines = 0;
+    for (const char *at = arrived(); (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines + dropped, 5000);
+    return dropped;
+}
+
 static void test_full_pipe(void **state)
 {
     (void)state;
     open_pipe(LOG_INFO);
-    uint64_t before = log_dropped();
-    for (int i = 0; i < 5000; i++)
-        log_line(LOG_INFO, "x", "line %04d, long enough to fill any pipe sooner or later", i);
-    uint64_t dropped = log_dropped() - before;
-    assert_true(dropped > 0 && dropped < 5000);
-    const char *text = arrived();
-    size_t lines = 0;
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
-    assert_int_equal(lines + dropped, 5000);
+    uint64_t dropped = fill_pipe();
     log_line(LOG_INFO, "x", "again");
     char wanted[128];
     snprintf(wanted, sizeof(wanted), "warn  log: lines dropped because nobody read them: %llu\n",
              (unsigned long long)dropped);
-    text = arrived();
+    const char *text = arrived();
     assert_true(text_begins(text_from(behind_time(text)), text_from(wanted)));
     assert_true(text_ends(text_from(text), STR("info  x: again\n")));
 }
@@ -299,17 +306,7 @@ static void test_gathered_in_full_pipe(void **state)
     (void)state;
     open_pipe(LOG_INFO);
     log_gather(true);
-    uint64_t before = log_dropped();
-    for (int i = 0; i < 5000; i++)
-        log_line(LOG_INFO, "x", "line %04d, long enough to fill any pipe sooner or later", i);
-    log_flush();
-    uint64_t dropped = log_dropped() - before;
-    assert_true(dropped > 0 && dropped < 5000);
-    const char *text = arrived();
-    size_t lines = 0;
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
-    assert_int_equal(lines + dropped, 5000);
+    uint64_t dropped = fill_pipe();
     log_line(LOG_INFO, "x", "again");
     log_gather(false);
     char wanted[128];

@@ -2,7 +2,7 @@
 /* Membership against a scripted index on the same loop: what is sent and with which numbers, and
  * what each kind of answer or break leads to. The share is real. */
 #include "rig_share.h"
-#include "rig_server.h"
+#include "rig_alive.h"
 
 #include "base/addr.h"
 #include "peer/membership.h"
@@ -33,7 +33,6 @@ static struct world {
     int count;
     struct script script[8];
     int scripted;
-    struct exchange *alive;
     bool left, cut_next;
     int renewed;
     struct json_reader reader;
@@ -51,17 +50,7 @@ static void answer(struct exchange *exchange, const char *path)
             w->script[i].path = NULL;
             snprintf(text, sizeof text, "%s\n", script->body);
         }
-    exchange_begin(exchange, script ? script->status : 200, "application/x-ndjson");
-    struct buf *buf = exchange_body(exchange);
-    if (script)
-        buf_put_text(buf, text);
-    else if (strcmp(path, "/v1/join") == 0)
-        buf_put_text(buf, "{\"id\":\"00000000000000000000000000000000\",\"lease_ms\":3000,"
-                          "\"feed\":\"x\",\"indexes\":[],\"accepted\":1,\"refused\":0,"
-                          "\"incomplete\":false}\n{\"end\":true}\n");
-    else
-        buf_put_text(buf, "{\"lease_ms\":3000,\"hints\":[]}\n");
-    exchange_end(exchange);
+    rig_say(exchange, script ? script->status : 200, script ? text : rig_yes(path));
 }
 
 static void on_begin(struct exchange *exchange, void *role)
@@ -104,37 +93,20 @@ static void on_end(struct exchange *exchange, void *role)
     for (int i = 0; i < w->scripted; i++)
         scripted = scripted || (w->script[i].path && strcmp(w->script[i].path, post->path) == 0);
     if (strcmp(post->path, "/v1/alive") == 0 && !scripted)
-        w->alive = exchange; /* held */
+        rig_alive = exchange; /* held */
     else
         answer(exchange, post->path);
 }
 
-static void on_next(struct exchange *exchange, void *role)
-{
-    (void)role;
-    if (w->alive == exchange) {
-        w->alive = NULL;
-        answer(exchange, "");
-    }
-}
-
-static void on_exchange_gone(struct exchange *exchange, void *role, bool aborted)
-{
-    (void)role;
-    (void)aborted;
-    if (w->alive == exchange)
-        w->alive = NULL;
-}
-
 static const struct route routes[] = {
     {SERVER_POST, SERVER_NDJSON, "/v1/join", SERVER_MEMBERSHIP, on_begin, on_body_line, on_end,
-     NULL, on_exchange_gone},
+     NULL, rig_alive_gone},
     {SERVER_POST, SERVER_NDJSON, "/v1/update", SERVER_MEMBERSHIP, on_begin, on_body_line, on_end,
-     NULL, on_exchange_gone},
+     NULL, rig_alive_gone},
     {SERVER_POST, SERVER_JSON, "/v1/alive", SERVER_MEMBERSHIP, on_begin, on_body_line, on_end,
-     on_next, on_exchange_gone},
+     rig_alive_next, rig_alive_gone},
     {SERVER_POST, SERVER_JSON, "/v1/leave", SERVER_MEMBERSHIP, on_begin, on_body_line, on_end, NULL,
-     on_exchange_gone},
+     rig_alive_gone},
     {0, 0, NULL, SERVER_CLIENT, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -352,7 +324,7 @@ static void its_own_id_in_use_is_not_given_up(void **state)
     (void)state;
     joined();
     script("/v1/alive", 409, "{\"error\":\"id in use\",\"hint\":\"\"}");
-    exchange_cut(w->alive);
+    exchange_cut(rig_alive);
     wait_post("/v1/update", 0);
     wait_post("/v1/join", 1);
     assert_string_equal(post_of("/v1/join", 0)->token, post_of("/v1/join", 1)->token);
@@ -374,7 +346,7 @@ static void a_break_is_mended_by_an_update(void **state)
 {
     (void)state;
     joined();
-    exchange_cut(w->alive);
+    exchange_cut(rig_alive);
     const struct post *update = wait_post("/v1/update", 0);
     assert_int_equal(update->seq, 2);
     assert_int_equal(update->lines, 1);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What becomes public of a download, and when it is taken back. Chains and proof are real; which
  * pieces come is said here, without a holder. */
+#include "rig_file.h"
+
 #include "swarm/publish.h"
 
 #include "platform/plat_file.h"
@@ -40,15 +42,6 @@ static void on_lost(void *ctx, uint32_t piece)
     (void)piece;
 }
 
-static int open_unnamed(void)
-{
-    char path[] = "/tmp/p2p-publish-XXXXXX";
-    int file = mkstemp(path);
-    assert_true(file >= 0);
-    unlink(path);
-    return file;
-}
-
 static void begin(uint32_t pieces)
 {
     static const struct proof_owner owner = {.read = read_states, .lost = on_lost};
@@ -72,8 +65,8 @@ static int setup(void **state)
     download.lanes = lanes;
     download.held_bits = bits;
     download.want.unnamed = true;
-    download.part.file = open_unnamed();
-    download.chains.file = open_unnamed();
+    download.part.file = rig_open_unnamed();
+    download.chains.file = rig_open_unnamed();
     for (uint8_t i = 0; i < PROOF_CHAINS_MAX; i++)
         memset(download.chains.id[i], i + 1, P2P_CHAIN_ID_SIZE);
     begin(20);
