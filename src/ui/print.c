@@ -188,7 +188,7 @@ void print_fetched(const struct record_content *content, const char *path)
     char line[LINE_SIZE];
     struct buf buf = buf_on(line, sizeof line);
 
-    buf_put_hex(&buf, content->bytes, sizeof *content);
+    buf_put_hex(&buf, content->bytes, is_narrow() ? SHORT_HASH / 2 : sizeof *content);
     buf_put_text(&buf, "  ");
     buf_put_text(&buf, path);
     put_line(&buf);

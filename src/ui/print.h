@@ -22,7 +22,7 @@ void print_holders_head(enum print_style style);
 void print_holder(enum print_style style, const struct record_result *result);
 
 /* A file that was fetched: SHA256, two blanks, path (what sha256sum -c reads; a name with a newline
- * cannot occur). */
+ * cannot occur). A narrow terminal gets the beginning of the SHA256, a pipe never. */
 void print_fetched(const struct record_content *content, const char *path);
 
 /* A row for people: left, then text from column at on, where its further lines begin, too, broken

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet import free_port, put, wait_until
+from fleet import free_port, program, put, wait_until
 from test_watch import limits_of_inotify
 from wire import Member, offer
 from wrapped import Page
@@ -170,6 +170,29 @@ def test_another_index(fleet, healthy):
     found, code = examine(fleet, *at(peer), index=other)
     assert code == 0
     only(found, "way back", "warn", other.address, "not")
+
+
+def test_another_version(fleet):
+    """Of a node that was not started again after its program had been replaced, and of an index."""
+    version = fleet.ok("version").out.split()[1].encode()
+    old = fleet.root / "p2p-of-old"
+    old.write_bytes(Path(program()).read_bytes().replace(version, b"0" * len(version)))
+    old.chmod(0o755)
+    index = fleet.index(name="desk", binary=old)
+    peer = fleet.peer(index, {"a.txt": b"a"}, binary=old)
+    wait_member(index, "kitchen")
+    told = b"0" * len(version)
+    found, code = examine(fleet, *at(peer))
+    assert code == 0
+    only(found, "node", "warn", told.decode(), f"this program is {version.decode()}", "start the node")
+    only(found, "index", "ok", f"index {told.decode()},")
+    peer.stop()
+    peer.binary = None
+    peer.start()
+    wait_member(index, "kitchen")
+    found, code = examine(fleet, *at(peer))
+    assert code == 0
+    only(found, "node", "ok", version.decode())
 
 
 def test_a_node_that_hangs(fleet, healthy):
