@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from chains import sha256
-from fleet import ROOT, SLOW, Ending, Lines, left_in, program, put, run_prefix, wait_until
+from fleet import ROOT, Command, Ending, Lines, left_in, patience, program, put, run_prefix, wait_until
 from island import Island
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
@@ -45,7 +45,7 @@ class Machine:
             {"HOME": str(self.home), "XDG_STATE_HOME": str(self.home / ".state")}
         )
         env["PATH"] = f"{self.town.bin}:{env['PATH']}"
-        return subprocess.Popen(
+        return Command(
             [*self.prefix, str(cwd or self.home), line],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -66,7 +66,7 @@ class Machine:
         """A command as it is typed; what it printed."""
         process = self.start(line, cwd)
         self.town.fleet.own(Ending(process))
-        out, err = process.communicate(timeout=60 * SLOW)
+        out, err = process.communicate(timeout=60)
         assert process.returncode in codes, (line, process.returncode, out, err)
         return out.decode()
 
@@ -82,7 +82,7 @@ class Role:
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(20 * SLOW) == 0, self.out.items
+        assert self.process.wait(patience(20)) == 0, self.out.items
         assert self.err.text() == "", self.err.items
 
 
