@@ -428,6 +428,9 @@ static void announce_first_join(struct announce *a, struct str line)
         return;
     }
     member_of(role, node);
+    if (node->epoch == 0)
+        node->slots =
+            1; /* its first heartbeat says more; nobody shall take it for full until then */
     a->node = node;
     if (announce_ask_first_user(a)) {
         a->node = NULL;

@@ -27,7 +27,7 @@ struct member {
     uint32_t teller;               /* whose transaction is open; 0: nobody's */
     uint32_t wanted;               /* mirrors, by bit, from which it is to be fetched whole */
     uint64_t told_epoch, told_seq; /* what the lines lead to */
-    int64_t denied_ms;             /* given up, but told as living: its tombstone stays until then */
+    int64_t denied_ms; /* given up, but told as living: its tombstone stays until then */
 };
 
 int member_init(struct index_role *role, struct arena *arena);

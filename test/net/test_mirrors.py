@@ -136,6 +136,16 @@ def home_of(index, name):
     return node and node["home"]
 
 
+def test_who_has_not_spoken_of_its_load_is_not_full(fleet):
+    """Not where it joined, nor at another index, which hears of loads once a minute."""
+    ring = Ring(fleet, 2, plain=True)
+    with Member(ring.indexes[0], "quiet") as quiet:
+        quiet.joined(offer("a"))
+        for index in ring.indexes:
+            wait_until(lambda at=index: at.offers("quiet") == 1, what="it is known")
+            assert index.node("quiet")["slots"] == 1
+
+
 def answer_id(index):
     return index.get("/v1/stats").header("p2p-node")
 
