@@ -11,7 +11,7 @@
 #include "index/index.h"
 #include "index/probe.h"
 
-enum { INDEX_LEASE_MS = 900 };
+enum { INDEX_LEASE_MS = 1500 };
 
 struct world {
     struct rig rig; /* the index's server, for raw clients */

@@ -18,7 +18,7 @@
 #include "platform/plat_file.h"
 #include "run/server.h"
 
-enum { RIG_WAIT_MS = 10000, RIG_BYTES = 256 * 1024 };
+enum { RIG_WAIT_MS = 40000, RIG_BYTES = 256 * 1024 };
 
 struct rig {
     struct arena arena;

@@ -22,7 +22,7 @@
 #include "platform/plat_file.h"
 #include "wire/digest.h"
 
-enum { SHARE_WAIT_MS = 20000, SHARE_WORKERS = 2, SHARE_MEMORY = 24 << 20 };
+enum { SHARE_WAIT_MS = 40000, SHARE_WORKERS = 2, SHARE_MEMORY = 24 << 20 };
 
 struct shared {
     char root[48], path[64], state[64];

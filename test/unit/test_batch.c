@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILES_MAX = 2200, HOLDERS_MAX = 3, SIZE = 1500, WAIT_MS = 20000, MTIME = 1700000000 };
+enum { FILES_MAX = 2200, HOLDERS_MAX = 3, SIZE = 1500, WAIT_MS = 40000, MTIME = 1700000000 };
 
 enum manner {
     NOBODY,

@@ -50,7 +50,7 @@ static int teardown(void **state)
 /* Turns until the trace has so many letters. */
 static void turn_until(size_t letters)
 {
-    int64_t end_ms = plat_now_ms() + 10000;
+    int64_t end_ms = plat_now_ms() + 40000;
     while (trace_len < letters && plat_now_ms() < end_ms)
         loop_turn(loop, 100);
     assert_int_equal(trace_len, letters);

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HOLDERS_MAX = 5, PIECE = P2P_PIECE_MIN, WAIT_MS = 20000 };
+enum { HOLDERS_MAX = 5, PIECE = P2P_PIECE_MIN, WAIT_MS = 40000 };
 
 enum manner {
     NOBODY,
