@@ -15,8 +15,10 @@ enum {
 }; /* offers freed at once by a call that takes no max_work: about 0.1 ms */
 
 static void catalog_tell(const struct catalog *catalog, const struct tables_node *node,
-                         enum catalog_event event, const struct record_offer *offer)
+                         enum catalog_event event, uint32_t offer)
 {
+    if (!catalog->on_change)
+        return;
     uint32_t left = node->count[TABLES_PENDINGS] + node->count[TABLES_OLD];
     struct catalog_change change = {.event = event,
                                     .node = &node->pub,
@@ -31,21 +33,13 @@ static void catalog_tell(const struct catalog *catalog, const struct tables_node
                                         node->phase == TABLES_COMMIT_JOIN || node->next.described,
                                     .last = left == (event == CATALOG_DEL),
                                     .back = event == CATALOG_JOINED && node->next.back};
-    if (catalog->on_change)
-        catalog->on_change(catalog->change_ctx, &change);
+    catalog->on_change(catalog->change_ctx, &change);
 }
 
 static void catalog_tell_offer(const struct catalog *catalog, struct tables_node *node,
                                enum catalog_event event, uint32_t offer)
 {
-    struct record_offer record;
-    char path[P2P_PATH_MAX];
-    if (!catalog->on_change)
-        return;
-    offers_record(catalog, offer, &record, path);
-    if (event == CATALOG_DEL)
-        record = (struct record_offer){.path = record.path};
-    catalog_tell(catalog, node, event, &record);
+    catalog_tell(catalog, node, event, offer);
     node->next.told++;
 }
 
@@ -318,7 +312,7 @@ static void catalog_finish(struct catalog *catalog, struct tables_node *node)
         memcpy(pub->name, node->next.name, sizeof(pub->name));
     }
     catalog_set_phase(node, TABLES_IDLE);
-    catalog_tell(catalog, node, described ? CATALOG_JOINED : CATALOG_UPDATED, NULL);
+    catalog_tell(catalog, node, described ? CATALOG_JOINED : CATALOG_UPDATED, 0);
 }
 
 static void catalog_work_commit(struct catalog *catalog, struct tables_node *node, uint32_t *work)
@@ -463,7 +457,7 @@ static void catalog_bury(struct catalog *catalog, struct tables_node *node, bool
     node->next.epoch = node->pub.epoch;
     node->next.seq = node->pub.seq;
     node->next.told = 0;
-    catalog_tell(catalog, node, lost ? CATALOG_LOST : CATALOG_LEFT, NULL);
+    catalog_tell(catalog, node, lost ? CATALOG_LOST : CATALOG_LEFT, 0);
     catalog_drop(catalog, node);
     catalog_begin_work(catalog, node, CATALOG_SLICE);
 }

@@ -3,6 +3,7 @@
  * a path is compared by the length of its last part. Loop thread. */
 #include "catalog/names.h"
 
+#include "base/buf.h"
 #include "base/hash.h"
 #include "base/text.h"
 
@@ -80,8 +81,8 @@ struct str names_path(const struct names *names, uint32_t name, char out[static 
     struct str folder = names_folder_text(names, names_at(names, name)->folder);
     struct str base = names_base(names, name);
     assert(folder.len + base.len <= P2P_PATH_MAX);
-    memcpy(out, folder.ptr, folder.len);
-    memcpy(out + folder.len, base.ptr, base.len);
+    buf_copy(out, folder.ptr, folder.len);
+    buf_copy(out + folder.len, base.ptr, base.len);
     return (struct str){out, folder.len + base.len};
 }
 

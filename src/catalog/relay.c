@@ -3,6 +3,7 @@
  * is catalog.c's. Loop thread. */
 #include "catalog/relay.h"
 
+#include "catalog/offers.h"
 #include "catalog/tables.h"
 
 #include <assert.h>
@@ -46,6 +47,14 @@ void relay_describe(struct catalog_node *node, const struct record_join *join)
     at->next.role = join->role;
     at->next.port = join->port;
     at->next.name_len = relay_name(join, at->next.name);
+}
+
+void relay_offer(const struct catalog *catalog, const struct catalog_change *change,
+                 struct record_offer *out, char path[static P2P_PATH_MAX])
+{
+    offers_record(catalog, change->offer, out, path);
+    if (change->event == CATALOG_DEL)
+        *out = (struct record_offer){.path = out->path};
 }
 
 void relay_confess(struct catalog_node *node)

@@ -41,6 +41,7 @@ struct changes {
     uint64_t check_n;  /* when the ring begins there, those behind are looked through */
     uint32_t filtered; /* how many read one node's changes */
     struct loop_task task;
+    int64_t wanted_ms; /* lines are made until then, and as long as there are readers */
     bool mute, missed; /* missed: something that the feed does not have */
 };
 
@@ -133,6 +134,19 @@ const char *changes_at(const struct index_role *role, char out[static CHANGES_AT
 uint32_t changes_readers(const struct index_role *role)
 {
     return role->changes->readers.used;
+}
+
+void changes_want(struct index_role *role, int64_t ms)
+{
+    int64_t until = loop_now_ms(role->config.loop) + ms;
+    if (until > role->changes->wanted_ms)
+        role->changes->wanted_ms = until;
+}
+
+static bool changes_are_wanted(const struct changes *changes)
+{
+    return changes->readers.used > 0 ||
+           loop_now_ms(changes->role->config.loop) < changes->wanted_ms;
 }
 
 /* ---- waking ---- */
@@ -241,7 +255,6 @@ static bool changes_fill(struct index_role *role, const struct catalog_change *c
         out->op = change->event == CATALOG_PUT ? TOLD_PUT : TOLD_DEL;
         out->part = changes_part(change, closes);
         out->change.op = change->event == CATALOG_PUT ? RECORD_PUT : RECORD_DEL;
-        out->change.offer = *change->offer;
         return true;
     case CATALOG_UPDATED:
         if (!closes && change->nth > 0)
@@ -285,6 +298,28 @@ static void changes_close_line(struct buf *buf, const struct told_node *node,
                                (size_t)node->address_count * sizeof(node->address[0])};
 }
 
+static void changes_append(struct index_role *role, const struct catalog_change *change,
+                           struct told *told)
+{
+    char path[P2P_PATH_MAX];
+    struct feed_line line = {.node = told->node};
+    struct buf buf = buf_on(feed_room(&role->lines), FEED_LINE_MAX);
+    if (told->op == TOLD_PUT || told->op == TOLD_DEL)
+        relay_offer(role->catalog, change, &told->change.offer, path);
+    else
+        about_node(role, change->node, &told->about);
+    told_put(&buf, told);
+    changes_close_line(&buf, &told->about, &line);
+    line.text = buf_str(&buf);
+    if (buf.full)
+        feed_cut(&role->lines); /* no line of ours is so long; if one is, readers begin anew */
+    else
+        feed_append(&role->lines, &line);
+    changes_told(role->changes, &told->node);
+}
+
+/* What nobody has asked for in a long time is counted, but not written down: half of the work of a
+ * join would be for nothing. */
 static void changes_on(void *context, const struct catalog_change *change)
 {
     struct index_role *role = context;
@@ -293,25 +328,16 @@ static void changes_on(void *context, const struct catalog_change *change)
                         .node = change->node->id,
                         .epoch = change->epoch,
                         .seq = change->seq};
-    struct feed_line line = {.node = change->node->id};
     if (role->changes->mute) {
         role->changes->missed = true;
         return;
     }
     if (!changes_fill(role, change, &told))
         return;
-    bool offer = told.op == TOLD_PUT || told.op == TOLD_DEL;
-    struct buf buf = buf_on(feed_room(&role->lines), FEED_LINE_MAX);
-    if (!offer)
-        about_node(role, change->node, &told.about);
-    told_put(&buf, &told);
-    changes_close_line(&buf, &told.about, &line);
-    line.text = buf_str(&buf);
-    if (buf.full)
-        feed_cut(&role->lines); /* no line of ours is so long; if one is, readers begin anew */
+    if (changes_are_wanted(role->changes))
+        changes_append(role, change, &told);
     else
-        feed_append(&role->lines, &line);
-    changes_told(role->changes, &change->node->id);
+        feed_cut(&role->lines);
     if (role->on_line)
         role->on_line(role);
 }
@@ -421,6 +447,7 @@ void changes_begin(struct exchange *exchange, void *context)
         role_refuse(role, exchange, 503, "the directory is being read from disk", "come again");
         return;
     }
+    changes_want(role, CHANGES_KEEP_MS);
     int error = changes_since(role, exchange, &reader.place);
     if (error == 0 && changes_only(exchange, &reader))
         error = -P2P_EINVAL;
@@ -461,6 +488,7 @@ void changes_gone(struct exchange *exchange, void *context, bool aborted)
     (void)aborted;
     if (!reader)
         return;
+    changes_want(role, CHANGES_KEEP_MS);
     list_remove(&reader->list);
     role->changes->filtered -= reader->filtered;
     pool_give(&role->changes->readers, pool_slot(&role->changes->readers, reader));

@@ -10,6 +10,9 @@
 struct changes;
 
 int changes_init(struct index_role *role, struct arena *arena);
+/* Somebody is about to read the feed: its lines are made for so long at least. */
+enum { CHANGES_KEEP_MS = 600000, CHANGES_SAVE_MS = 60000 };
+void changes_want(struct index_role *role, int64_t ms);
 /* From now on changes of role->catalog go into the feed. */
 void changes_watch(struct index_role *role);
 void changes_close(struct index_role *role);

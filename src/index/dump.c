@@ -101,6 +101,7 @@ static void dump_produce(struct exchange *exchange, void *context, struct buf *r
     uint32_t work = DUMP_WORK;
     uint64_t n = 0;
     int result = 1;
+    changes_want(context, CHANGES_KEEP_MS);
     while (room->size - room->len >= P2P_LINE_MAX &&
            (result = snapshot_next(&dump->snapshot, &work, &item, &n)) == 1)
         dump_put(context, room, &asker, &item);
@@ -166,6 +167,7 @@ void dump_begin(struct exchange *exchange, void *context)
     struct dump *dump = dump_open(role, exchange);
     if (!dump)
         return;
+    changes_want(role, CHANGES_KEEP_MS);
     snapshot_begin(&dump->snapshot, role->catalog, &role->lines, all ? NULL : &id, dump->slots);
     exchange_begin(exchange, 200, "application/x-ndjson");
     exchange_stream(exchange, -1, dump_produce);

@@ -70,7 +70,7 @@ struct index_role {
     int64_t started_ms;
     bool stopped;
     bool loading; /* the directory is being read from disk: nodes must wait */
-    struct log_gate gates[ROLE_GATES], lookup_gate;
+    struct log_gate gates[ROLE_GATES], lookup_gate, change_gate;
     struct role_counters counters;
     struct latency searches;                      /* until the results were found */
     struct rank_holder holders[ROLE_HOLDERS_MAX]; /* of the look-up that is being answered */

@@ -5,6 +5,7 @@
 #include "index/saving.h"
 
 #include "base/state.h"
+#include "index/changes.h"
 #include "index/dump.h"
 #include "platform/plat_file.h"
 #include "run/worker.h"
@@ -137,6 +138,7 @@ static bool saving_step(void *context)
     struct snapshot_item item;
     uint32_t work = SAVING_WORK;
     int result = 1;
+    changes_want(saving->role, CHANGES_SAVE_MS);
     while (!saving->ended && result == 1 && saving_has_room(saving)) {
         result = snapshot_next(&saving->snapshot, &work, &item, &saving->n);
         if (result == 1)
@@ -156,6 +158,7 @@ static bool saving_step(void *context)
 void saving_begin(struct saving *saving)
 {
     struct index_role *role = saving->role;
+    changes_want(role, CHANGES_SAVE_MS);
     snapshot_begin(&saving->snapshot, role->catalog, &role->lines, NULL, NULL);
     saving->filling = saving->failed = saving->error = 0;
     saving->ended = saving->last = saving->writing = false;

@@ -7,6 +7,7 @@
 enum { WORLD_SIZE = 512 * 1024 };
 
 struct seen {
+    const struct catalog *catalog;
     uint32_t count[CATALOG_LOST + 1];
     uint64_t epoch, seq;
     char last[64];
@@ -15,11 +16,15 @@ struct seen {
 static void on_change(void *ctx, const struct catalog_change *change)
 {
     struct seen *seen = ctx;
+    struct record_offer offer;
+    char path[P2P_PATH_MAX];
     seen->count[change->event]++;
     seen->epoch = change->epoch;
     seen->seq = change->seq;
-    if (change->offer)
-        text_copy(change->offer->path, seen->last, sizeof(seen->last));
+    if (change->offer) {
+        relay_offer(seen->catalog, change, &offer, path);
+        text_copy(offer.path, seen->last, sizeof(seen->last));
+    }
 }
 
 static void join_tells_only_differences(void **state)
@@ -42,6 +47,7 @@ static void join_tells_only_differences(void **state)
     assert_string_equal(node->name, "kitchen");
     assert_true(world_has(&world, node, "a/x", 1) && world_has(&world, node, "z", 0));
 
+    seen.catalog = world.catalog;
     catalog_watch(world.catalog, on_change, &seen);
     assert_int_equal(world_begin(&world, node, 1, 2), 0);
     assert_int_equal(world_apply(&world, node, "a/x", 1), 0);
@@ -72,6 +78,7 @@ static void abort_changes_nothing(void **state)
     world_apply(&world, node, "change", 2);
     world_apply(&world, node, "drop", 3);
     world_commit(&world, node);
+    seen.catalog = world.catalog;
     catalog_watch(world.catalog, on_change, &seen);
     for (int update = 0; update < 2; update++) {
         if (update)
@@ -92,7 +99,7 @@ static void abort_changes_nothing(void **state)
         assert_int_equal(node->seq, 1);
         world_check(&world);
     }
-    struct seen none = {.seq = 0};
+    struct seen none = {.catalog = world.catalog};
     assert_memory_equal(&seen, &none, sizeof(seen));
     world_close(&world);
 }
@@ -170,6 +177,7 @@ static void tombstones(void **state)
     struct world world;
     struct seen seen = {.seq = 0};
     world_open(&world, WORLD_SIZE);
+    seen.catalog = world.catalog;
     catalog_watch(world.catalog, on_change, &seen);
     struct record_change put = world_put("a", 1, 5);
     struct catalog_node *node = world_offer(&world, 1, &put);

@@ -84,8 +84,11 @@ static void follow(void *ctx, const struct catalog_change *change)
         memset(mine, 0, NAMES);
     if (!change->offer)
         return;
+    struct record_offer offer;
+    char path[P2P_PATH_MAX];
+    relay_offer(model->world.catalog, change, &offer, path);
     uint32_t name = 0;
-    while (!text_is(change->offer->path, model->path[name]))
+    while (!text_is(offer.path, model->path[name]))
         assert_true(++name < NAMES);
     uint8_t variant = 0;
     if (change->event == CATALOG_PUT) {
@@ -93,7 +96,7 @@ static void follow(void *ctx, const struct catalog_change *change)
         do {
             assert_true(++variant <= VARIANTS);
             wanted = change_of(model, name, variant);
-        } while (!same_offer(&wanted.offer, change->offer));
+        } while (!same_offer(&wanted.offer, &offer));
     }
     assert_true(change->event != CATALOG_DEL || mine[name] != 0);
     mine[name] = variant;

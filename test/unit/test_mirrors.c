@@ -300,6 +300,7 @@ static void link_open(struct sim *sim, struct link *link)
 {
     struct index_role *from = sim->hub[link->from].role, *to = sim->hub[link->to].role;
     uint32_t number = 2 * (uint32_t)link->from;
+    changes_want(from, CHANGES_KEEP_MS);
     link->place = feed_end(&from->lines);
     link->feed = (struct intake){.teller = number + 1, .mirror = link->from};
     link->feed.index = from->config.id;
@@ -319,6 +320,7 @@ static void link_line(struct sim *sim, struct link *link)
     struct buf buf = buf_on(text, sizeof(text));
     struct feed_line line;
     struct told told;
+    changes_want(from, CHANGES_KEEP_MS);
     int result = feed_next(&from->lines, &link->place, &line);
     if (result < 0) {
         sim->overflows++;
