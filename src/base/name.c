@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 
+#include <string.h>
+
 static const char *name_part_fault(const char *part, size_t len, bool control)
 {
     if (len == 0)
@@ -17,17 +19,42 @@ static const char *name_part_fault(const char *part, size_t len, bool control)
     return control ? "it has a control character" : NULL;
 }
 
+/* The parts of the words at the beginning that are plain ASCII without control characters. Moves
+ * *at behind these words, *begin behind their last slash. */
+static const char *name_words_fault(struct str path, size_t *at, size_t *begin)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    const char *fault = NULL;
+    size_t i = *at;
+    for (uint64_t word; i + sizeof(word) <= path.len && !fault; i += sizeof(word)) {
+        memcpy(&word, path.ptr + i, sizeof(word));
+        uint64_t del = word ^ ones * 0x7f, slash = word ^ ones * '/';
+        if (((word | (word - ones * ' ') | (del - ones)) & highs) != 0)
+            break;
+        uint64_t ends = ~(slash + ones * 0x7f) & highs; /* bit 7 of each slash */
+        for (; ends != 0 && !fault; ends &= ends - 1) {
+            size_t end = i + (size_t)__builtin_ctzll(ends) / 8;
+            fault = name_part_fault(path.ptr + *begin, end - *begin, false);
+            *begin = end + 1;
+        }
+    }
+    *at = i;
+    return fault;
+}
+
 /* One pass over the bytes: an index asks this of each line that it is told. */
 const char *name_fault(struct str path)
 {
     const char *fault = NULL;
-    size_t begin = 0;
+    size_t i = 0, begin = 0;
     bool control = false, wide = false;
     if (path.len == 0)
         return "it is empty";
     if (path.len > P2P_PATH_MAX)
         return "it is over 1024 bytes";
-    for (size_t i = 0; i < path.len && !fault; i++) {
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+        fault = name_words_fault(path, &i, &begin);
+    for (; i < path.len && !fault; i++) {
         uint8_t byte = (uint8_t)path.ptr[i];
         control |= (byte < 0x20) | (byte == 0x7f);
         wide |= byte >= 0x80;

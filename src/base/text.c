@@ -249,25 +249,26 @@ void text_hex_encode(const uint8_t *bytes, size_t size, char *out)
     *out = '\0';
 }
 
-/* The value plus one, 0 for what is no digit. */
+/* The value and TEXT_DIGIT, 0 for what is no digit. */
+enum { TEXT_DIGIT = 16 };
 static const uint8_t text_hex_digits[256] = {
-    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
-    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+    ['0'] = 16, ['1'] = 17, ['2'] = 18, ['3'] = 19, ['4'] = 20, ['5'] = 21, ['6'] = 22, ['7'] = 23,
+    ['8'] = 24, ['9'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31,
+    ['A'] = 26, ['B'] = 27, ['C'] = 28, ['D'] = 29, ['E'] = 30, ['F'] = 31,
 };
 
 int text_hex_decode(struct str hex, uint8_t *out, size_t size)
 {
+    unsigned all = TEXT_DIGIT;
     if (hex.len % 2 != 0 || hex.len / 2 != size)
         return -P2P_EINVAL;
     for (size_t i = 0; i < size; i++) {
         unsigned high = text_hex_digits[(uint8_t)hex.ptr[2 * i]];
         unsigned low = text_hex_digits[(uint8_t)hex.ptr[2 * i + 1]];
-        if (high == 0 || low == 0)
-            return -P2P_EINVAL;
-        out[i] = (uint8_t)((high - 1) << 4 | (low - 1));
+        all &= high & low;
+        out[i] = (uint8_t)(high << 4 | (low & 15));
     }
-    return 0;
+    return all ? 0 : -P2P_EINVAL;
 }
 
 /* Length that a lead byte announces, 0 for a byte that cannot lead. */

@@ -5,6 +5,7 @@
 #include "wire/record_fields.h"
 
 #include "base/name.h"
+#include "wire/record_scan.h"
 
 #include <string.h>
 
@@ -197,6 +198,8 @@ int record_read_join(struct json_reader *reader, struct str line, struct record_
 
 int record_read_offer(struct json_reader *reader, struct str line, struct record_offer *out)
 {
+    if (record_scan_offer(line, out))
+        return 0;
     struct record_reader in = record_open(reader, line);
     record_offer(&in, out);
     return in.error;
@@ -205,6 +208,8 @@ int record_read_offer(struct json_reader *reader, struct str line, struct record
 int record_read_change(struct json_reader *reader, struct str line, struct record_change *out)
 {
     static const char *const ops[] = {"put", "del", NULL};
+    if (record_scan_put(line, out))
+        return 0;
     struct record_reader in = record_open(reader, line);
     memset(out, 0, sizeof(*out));
     out->op = record_choice(&in, "op", ops, "must be put or del") == 1 ? RECORD_DEL : RECORD_PUT;

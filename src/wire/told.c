@@ -4,6 +4,7 @@
 #include "wire/told.h"
 
 #include "wire/record_fields.h"
+#include "wire/record_scan.h"
 
 #include <string.h>
 
@@ -193,8 +194,11 @@ static void told_line(struct record_reader *in, struct told *out)
 
 int told_read(struct json_reader *reader, struct str line, struct told *out)
 {
-    struct record_reader in = record_open(reader, line);
     memset(out, 0, sizeof(*out));
+    if (record_scan_told(line, &out->node, &out->change.offer))
+        return 0; /* TOLD_PUT, TOLD_ALONE, RECORD_PUT: all zero */
+    memset(out, 0, sizeof(*out));
+    struct record_reader in = record_open(reader, line);
     out->is_end = told_flag(&in, "end");
     if (record_has(&in, "feed")) {
         out->feed = record_text(&in, "feed");

@@ -2,7 +2,7 @@
 /* Records from strangers: the first byte says of which kind the line is. What is accepted keeps the
  * rules, and once written, read and written again it stays the same. */
 #include "base/name.h"
-#include "wire/record.h"
+#include "wire/record_scan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +65,30 @@ static int read_any(struct json_reader *reader, int kind, struct str line, union
     }
 }
 
+/* What is read on the short way is read the same by the JSON reader, to which a blank in front
+ * sends the line. */
+static void check_short_way(struct json_reader *reader, int kind, struct str line)
+{
+    static char blank[P2P_LINE_MAX + 1];
+    union any one = {.seq = {0}}, other = {.seq = {0}};
+    if ((kind != OFFER && kind != CHANGE) || line.len >= P2P_LINE_MAX)
+        return;
+    blank[0] = ' ';
+    memcpy(blank + 1, line.ptr, line.len);
+    struct record_offer *a = kind == OFFER ? &one.offer : &one.change.offer;
+    struct record_offer *b = kind == OFFER ? &other.offer : &other.change.offer;
+    bool is_short = kind == OFFER ? record_scan_offer(line, a) : record_scan_put(line, &one.change);
+    if (!is_short)
+        return;
+    if (read_any(reader, kind, (struct str){blank, line.len + 1}, &other) != 0 ||
+        (kind == CHANGE && one.change.op != other.change.op) || !text_equal(a->path, b->path))
+        abort();
+    if (a->size != b->size || a->mtime != b->mtime || a->have != b->have || a->copy != b->copy ||
+        a->executable != b->executable || a->hashed != b->hashed ||
+        memcmp(&a->content, &b->content, sizeof(a->content)) != 0)
+        abort();
+}
+
 static void put_any(struct buf *buf, int kind, const union any *any)
 {
     if (kind == JOIN)
@@ -105,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     int kind = data[0] % KINDS;
+    check_short_way(reader, kind, (struct str){(const char *)data + 1, size - 1});
     if (read_any(reader, kind, (struct str){(const char *)data + 1, size - 1}, &any) != 0 ||
         kind == ANSWER)
         return 0;
