@@ -20,6 +20,7 @@ enum {
     SEARCH_COST_PAGE = 8,
     SEARCH_COST_NAME = 3,
     SEARCH_SIGNS_PER_UNIT = 8,
+    SEARCH_AHEAD = 8,  /* pages whose signatures are fetched before they are asked for */
     SEARCH_BATCH = 32, /* cache lines that a small core can wait for, times a few */
     SEARCH_AGE_BITS = 40,
     SEARCH_HOLDERS_MAX = (1 << 20) - 1,
@@ -40,7 +41,10 @@ struct search {
     struct names_walk walk;
     bool walking;
     uint16_t folder_at, folder_count;
-    uint32_t batch_count, batch[SEARCH_BATCH]; /* names to look at; empty between steps */
+    struct search_item {
+        uint32_t name, text;
+    } batch[SEARCH_BATCH]; /* names to look at; empty between steps */
+    uint32_t batch_count;
     uint32_t found_at;
     struct pattern pattern;
     uint32_t folder[SEARCH_PAGE_FOLDERS]; /* of the page in hand, that match */
@@ -168,6 +172,18 @@ static void search_look_at(struct search *search, struct search_path *path, uint
     search_spend(search, count / 2);
 }
 
+/* Leaves the names out whose text is not where it was found: what was found was no text. */
+static void search_sieve(struct search *search)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < search->batch_count; i++) {
+        uint32_t name = search->batch[i].name, text = search->batch[i].text;
+        if (text == 0 || names_at(&search->catalog->names, name)->text == text)
+            search->batch[count++].name = name;
+    }
+    search->batch_count = count;
+}
+
 /* Looks at all names of the batch. What they point to is scattered over memory, so it is fetched
  * for all of them at once, level by level. */
 static void search_flush(struct search *search)
@@ -176,30 +192,32 @@ static void search_flush(struct search *search)
     const struct names *names = &catalog->names;
     struct search_path path;
     search_path_init(&path);
+    search_sieve(search);
     for (uint32_t i = 0; i < search->batch_count; i++) {
-        const struct names_name *name = names_at(names, search->batch[i]);
+        const struct names_name *name = names_at(names, search->batch[i].name);
         __builtin_prefetch(tables_offer(catalog, name->offers));
         __builtin_prefetch(names_folder_at(names, name->folder));
         __builtin_prefetch(names->texts.pages + name->text);
     }
     for (uint32_t i = 0; i < search->batch_count; i++) {
-        const struct names_name *name = names_at(names, search->batch[i]);
+        const struct names_name *name = names_at(names, search->batch[i].name);
         const struct tables_offer *offer = tables_offer(catalog, name->offers);
         if (offer->content)
             __builtin_prefetch(&tables_content(catalog, offer->content)->offers);
         __builtin_prefetch(names->texts.pages + names_folder_at(names, name->folder)->text);
     }
     for (uint32_t i = 0; i < search->batch_count; i++)
-        search_look_at(search, &path, search->batch[i]);
+        search_look_at(search, &path, search->batch[i].name);
     search->batch_count = 0;
 }
 
-static void search_add(struct search *search, uint32_t name)
+/* text: where the name must stand, or 0. */
+static void search_add(struct search *search, uint32_t name, uint32_t text)
 {
     if (name == search->exact)
         return;
     __builtin_prefetch(names_at(&search->catalog->names, name));
-    search->batch[search->batch_count++] = name;
+    search->batch[search->batch_count++] = (struct search_item){name, text};
     if (search->batch_count == SEARCH_BATCH)
         search_flush(search);
 }
@@ -281,7 +299,7 @@ static void search_walk(struct search *search)
         for (uint32_t i = 0; name && i < SEARCH_BATCH && i < room; i++) {
             name = names_walk_next(names, &search->walk);
             if (name)
-                search_add(search, name);
+                search_add(search, name, 0);
         }
         search_flush(search);
     }
@@ -301,6 +319,11 @@ static bool search_page_may(const struct search *search, uint32_t page)
             texts_may_hold(texts, page, TEXTS_FOLDER, &search->suffix_filter));
 }
 
+static const struct texts_filter *search_filter(const struct search *search)
+{
+    return search->phase == SEARCH_NAMES ? &search->names_filter : &search->filter;
+}
+
 /* True: a page that may hold something is in hand (search->page - 1). */
 static bool search_next_page(struct search *search)
 {
@@ -309,6 +332,8 @@ static bool search_next_page(struct search *search)
         uint32_t page = search->page++;
         if (page % SEARCH_SIGNS_PER_UNIT == 0)
             search->work--;
+        if (page + SEARCH_AHEAD < end)
+            texts_expect(&search->catalog->names.texts, page + SEARCH_AHEAD, search_filter(search));
         if (search_page_may(search, page))
             return true;
     }
@@ -344,27 +369,27 @@ static void search_wide_page(struct search *search, struct str page)
         size_t len = fold_text(text, folded, sizeof(folded));
         if (needle.len == 0 ||
             fold_find((struct str){folded, len}, needle, 0, search->pattern.anchor) >= 0)
-            search_add(search, name);
+            search_add(search, name, 0);
     }
     search_spend(search, SEARCH_COST_PAGE);
 }
 
-/* An ASCII page is folded and looked through as a whole; hits outside of a text mean nothing. */
+/* An ASCII page is folded and looked through as a whole. A hit may lie in the number of a text's
+ * owner: then the text is nobody's, which search_sieve finds out when it has the name. */
 static void search_ascii_page(struct search *search, struct str page)
 {
-    struct str text, needle = pattern_needle(&search->pattern);
+    const struct names *names = &search->catalog->names;
+    struct str needle = pattern_needle(&search->pattern);
     char folded[TEXTS_PAGE];
-    uint32_t name;
-    size_t at = 0;
+    ptrdiff_t hit;
     fold_ascii(page.ptr, folded, page.len);
     struct str all = {folded, page.len};
-    ptrdiff_t hit = fold_find(all, needle, 0, search->pattern.anchor);
-    while (hit >= 0 && texts_record(page, &at, &name, &text)) {
-        ptrdiff_t begin = text.ptr - page.ptr;
-        if (hit < begin)
-            hit = fold_find(all, needle, (size_t)begin, search->pattern.anchor);
-        if (hit >= 0 && (size_t)hit + needle.len <= (size_t)begin + text.len)
-            search_add(search, name);
+    for (size_t at = 0; (hit = fold_find(all, needle, at, search->pattern.anchor)) >= 0;) {
+        uint32_t name;
+        struct str text = texts_around(page, (size_t)hit, &name);
+        if (name >= 1 && name <= names->names.fresh)
+            search_add(search, name, texts_number(&names->texts, text));
+        at = (size_t)(text.ptr - page.ptr) + text.len + 1;
     }
     search_spend(search, SEARCH_COST_PAGE);
 }

@@ -13,6 +13,7 @@ enum {
     TEXTS_FILTER_PAIRS = 8,       /* of a needle with triples: more make it no rarer */
     TEXTS_REUSE = TEXTS_PAGE / 4, /* free bytes that make a page worth closing up */
     TEXTS_TRIES = 4,              /* pages looked at for room before a fresh one is begun */
+    TEXTS_EXPECTED = 2,           /* words of a signature that most pages are ruled out by */
     TEXTS_TRIPLES = 4096,
     TEXTS_CLASSES = 42, /* of bytes, for pairs: letters, digits and what names have else */
     TEXTS_SINGLES = TEXTS_TRIPLES + (TEXTS_CLASSES * TEXTS_CLASSES + 63) / 64 * 64,
@@ -152,12 +153,25 @@ static void texts_set_number(struct texts *texts, enum texts_kind kind, uint32_t
     memcpy(item + texts->owner[kind].text_at, &number, sizeof(number));
 }
 
+/* The lowest byte first, so that the byte before a text is always zero, like that behind it. */
+static void texts_set_owner(uint8_t *record, uint32_t owner)
+{
+    for (size_t i = 0; i < sizeof(owner); i++)
+        record[i] = (uint8_t)(owner >> 8 * i);
+}
+
+static uint32_t texts_owner(const char *record)
+{
+    const uint8_t *at = (const uint8_t *)record;
+    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
 /* Appends to a page that has room behind its end. */
 static void texts_put(struct texts *texts, uint32_t page, uint32_t owner, struct str text)
 {
     struct texts_page *head = texts_head(texts, page);
     uint8_t *record = (uint8_t *)head + head->end;
-    memcpy(record, &owner, sizeof(owner));
+    texts_set_owner(record, owner);
     memmove(record + sizeof(owner), text.ptr, text.len);
     record[sizeof(owner) + text.len] = 0;
     if (!fold_is_ascii((struct str){(char *)record + sizeof(owner), text.len}))
@@ -335,7 +349,7 @@ bool texts_record(struct str page, size_t *at, uint32_t *out_owner, struct str *
 {
     while (*at < page.len) {
         const char *record = page.ptr + *at;
-        memcpy(out_owner, record, sizeof(*out_owner));
+        *out_owner = texts_owner(record);
         out_text->ptr = record + sizeof(*out_owner);
         out_text->len = texts_length(out_text->ptr, page.ptr + page.len);
         *at += out_text->len + TEXTS_RECORD_EXTRA;
@@ -343,6 +357,27 @@ bool texts_record(struct str page, size_t *at, uint32_t *out_owner, struct str *
             return true;
     }
     return false;
+}
+
+struct str texts_around(struct str page, size_t at, uint32_t *out_owner)
+{
+    size_t begin = at;
+    while (begin > 0 && page.ptr[begin - 1] != 0)
+        begin--;
+    const char *text = page.ptr + begin;
+    *out_owner = begin < sizeof(uint32_t) ? 0 : texts_owner(text - sizeof(uint32_t));
+    return (struct str){text, texts_length(text, page.ptr + page.len)};
+}
+
+uint32_t texts_number(const struct texts *texts, struct str text)
+{
+    return (uint32_t)((const uint8_t *)text.ptr - texts->pages);
+}
+
+void texts_expect(const struct texts *texts, uint32_t page, const struct texts_filter *filter)
+{
+    for (uint32_t i = 0; i < filter->count && i < TEXTS_EXPECTED; i++)
+        __builtin_prefetch(texts_sign(texts, page) + filter->bit[i] / 64);
 }
 
 static const char *texts_check_page(const struct texts *texts, uint32_t page, uint64_t *live)

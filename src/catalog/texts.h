@@ -56,6 +56,14 @@ struct str texts_page(const struct texts *texts, uint32_t page, bool *out_wide);
 /* The record at *at (begin with 0), of a live text; moves *at behind it. False at the end. */
 bool texts_record(struct str page, size_t *at, uint32_t *out_owner, struct str *out_text);
 
+/* The text, dead or alive, in which byte `at` of a page lies. That byte is not zero. When it is one
+ * of an owner's number, *out_owner and the text are nonsense: the text is not the owner's then. */
+struct str texts_around(struct str page, size_t at, uint32_t *out_owner);
+/* The number of a text that lies in a page. */
+uint32_t texts_number(const struct texts *texts, struct str text);
+/* This page is to be asked for soon. */
+void texts_expect(const struct texts *texts, uint32_t page, const struct texts_filter *filter);
+
 /* For check_catalog: NULL or what is wrong. */
 const char *texts_check(const struct texts *texts);
 
