@@ -10,9 +10,22 @@ struct str text_from(const char *cstr)
     return (struct str){cstr, cstr ? strlen(cstr) : 0};
 }
 
+/* By words, the last of which may overlap the one before: libc's goes byte by byte. */
 bool text_equal(struct str a, struct str b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    uint64_t word[2];
+    if (a.len != b.len)
+        return false;
+    if (a.len < sizeof(word[0]))
+        return a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0;
+    for (size_t i = 0, last = a.len - sizeof(word[0]); i < a.len; i += sizeof(word[0])) {
+        size_t at = i < last ? i : last;
+        memcpy(&word[0], a.ptr + at, sizeof(word[0]));
+        memcpy(&word[1], b.ptr + at, sizeof(word[1]));
+        if (word[0] != word[1])
+            return false;
+    }
+    return true;
 }
 
 bool text_is(struct str a, const char *cstr)

@@ -110,14 +110,13 @@ int catalog_update_begin(struct catalog *catalog, struct catalog_node *pub, uint
 }
 
 /* Only what the tables rely on; the reader of records has checked the rest of the name rule. */
-static bool catalog_good(const struct record_change *change)
+static bool catalog_good(enum record_op op, const struct record_offer *offer)
 {
-    const struct record_offer *offer = &change->offer;
     struct str path = offer->path;
     if (path.len == 0 || path.len > P2P_PATH_MAX || path.ptr[path.len - 1] == '/' ||
         memchr(path.ptr, 0, path.len))
         return false;
-    if (change->op == RECORD_DEL)
+    if (op == RECORD_DEL)
         return true;
     return offer->size >= 0 && offer->size <= P2P_FILE_MAX && offer->have <= 100;
 }
@@ -214,15 +213,26 @@ static uint32_t catalog_make(struct catalog *catalog, const struct tables_node *
     return added;
 }
 
-static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
-                             const struct record_offer *record)
+struct catalog_hint catalog_foresee(struct catalog *catalog, const struct record_offer *offer)
 {
+    uint32_t content = offer->hashed ? offers_hash_content(&offer->content) : 0;
+    linear_expect(&catalog->by_content, content);
+    struct names_key key = names_key(&catalog->names, offer->path);
+    return (struct catalog_hint){content, key.base_hash, key.hash};
+}
+
+static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
+                             const struct record_offer *record, const struct catalog_hint *hint)
+{
+    struct catalog_hint own;
     if (catalog_repeats(catalog, node, record))
         return 0;
-    struct catalog_put put = {.record = record};
-    put.content_hash = record->hashed ? offers_hash_content(&record->content) : 0;
-    linear_expect(&catalog->by_content, put.content_hash);
-    put.key = names_key(&catalog->names, record->path);
+    if (!hint) {
+        own = catalog_foresee(catalog, record);
+        hint = &own;
+    }
+    struct catalog_put put = {.record = record, .content_hash = hint->content};
+    put.key = names_key_again(&catalog->names, record->path, hint->base);
     linear_expect_first(&catalog->by_content, put.content_hash);
     linear_expect_first(&catalog->names.by_name, put.key.hash);
     uint32_t old = 0, pending = 0, name = names_find_key(&catalog->names, &put.key);
@@ -254,32 +264,39 @@ static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
     return added ? 0 : -P2P_EFULL;
 }
 
-struct catalog_hint catalog_foresee(struct catalog *catalog, const struct record_offer *offer)
-{
-    struct catalog_hint hint = {offer->hashed ? offers_hash_content(&offer->content) : 0, 0};
-    linear_expect(&catalog->by_content, hint.content);
-    hint.name = names_key(&catalog->names, offer->path).hash;
-    return hint;
-}
-
 void catalog_foresee_more(const struct catalog *catalog, struct catalog_hint hint)
 {
     linear_expect_first(&catalog->by_content, hint.content);
     linear_expect_first(&catalog->names.by_name, hint.name);
 }
 
+bool catalog_apply_again(struct catalog *catalog, struct catalog_node *pub,
+                         const struct record_offer *offer)
+{
+    return pub->open && catalog_repeats(catalog, tables_of(pub), offer);
+}
+
+int catalog_apply_foreseen(struct catalog *catalog, struct catalog_node *pub,
+                           const struct record_offer *offer, const struct catalog_hint *hint)
+{
+    if (!pub->open)
+        return -P2P_ECLOSED;
+    if (!catalog_good(RECORD_PUT, offer))
+        return -P2P_EINVAL;
+    return catalog_apply_put(catalog, tables_of(pub), offer, hint);
+}
+
 int catalog_apply(struct catalog *catalog, struct catalog_node *pub,
                   const struct record_change *change)
 {
     struct tables_node *node = tables_of(pub);
+    bool may_del = node->phase == TABLES_UPDATE || node->next.relayed;
+    if (change->op != RECORD_DEL)
+        return catalog_apply_foreseen(catalog, pub, &change->offer, NULL);
     if (!pub->open)
         return -P2P_ECLOSED;
-    bool del = change->op == RECORD_DEL;
-    bool may_del = node->phase == TABLES_UPDATE || node->next.relayed;
-    if (!catalog_good(change) || (del && !may_del))
+    if (!catalog_good(RECORD_DEL, &change->offer) || !may_del)
         return -P2P_EINVAL;
-    if (!del)
-        return catalog_apply_put(catalog, node, &change->offer);
     catalog_apply_del(catalog, node, change->offer.path);
     return 0;
 }

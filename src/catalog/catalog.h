@@ -87,10 +87,16 @@ int catalog_update_begin(struct catalog *catalog, struct catalog_node *node, uin
 /* Both say only that an offer is to be put soon, and fetch what its look-ups need: first the heads,
  * later, when they have arrived, what stands behind them. */
 struct catalog_hint {
-    uint32_t content, name;
+    uint32_t content, base, name; /* hashes */
 };
 struct catalog_hint catalog_foresee(struct catalog *catalog, const struct record_offer *offer);
 void catalog_foresee_more(const struct catalog *catalog, struct catalog_hint hint);
+/* In a join: this is what the node offered last time at this place. True: it is applied. */
+bool catalog_apply_again(struct catalog *catalog, struct catalog_node *node,
+                         const struct record_offer *offer);
+/* catalog_apply of a put that was foreseen: what was hashed then is not hashed again. */
+int catalog_apply_foreseen(struct catalog *catalog, struct catalog_node *node,
+                           const struct record_offer *offer, const struct catalog_hint *hint);
 /* One line of the open transaction; of a name given twice the last line counts. 0; -P2P_EFULL: no
  * room for this offer (counted in node->refused; an older offer of that name goes at the commit);
  * -P2P_EINVAL: it breaks the tables' limits, or is a DEL in a join; -P2P_ECLOSED: nothing is open
@@ -101,9 +107,8 @@ int catalog_apply(struct catalog *catalog, struct catalog_node *node,
  * ask again; -P2P_ECLOSED: the node left or was lost. A tombstone or hearsay becomes ACTIVE. */
 int catalog_commit(struct catalog *catalog, struct catalog_node *node, uint32_t max_work);
 void catalog_abort(struct catalog *catalog, struct catalog_node *node);
-
-/* The node's offers vanish at once; it stays as a tombstone. Any open transaction is aborted.
- * leave: 0, 1 (known already) or -P2P_EGAP (older than what is known). */
+/* The node's offers vanish at once, a tombstone stays; what is open is aborted. leave: 0, 1 (known
+ * already) or -P2P_EGAP (older than what is known). */
 int catalog_leave(struct catalog *catalog, struct catalog_node *node, uint64_t epoch, uint64_t seq,
                   int64_t now_ms);
 void catalog_lose(struct catalog *catalog, struct catalog_node *node, int64_t now_ms);

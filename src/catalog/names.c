@@ -106,14 +106,28 @@ static uint32_t names_find_folder(struct names *names, struct str text)
     return folder;
 }
 
+static void names_key_in(struct names *names, struct names_key *key)
+{
+    key->folder = names_find_folder(names, key->text);
+    key->hash = names_hash_in(key->folder, key->base_hash);
+    if (key->folder)
+        linear_expect(&names->by_name, key->hash);
+}
+
 struct names_key names_key(struct names *names, struct str path)
 {
     struct names_key key;
     names_split(path, &key.text, &key.base);
-    key.folder = names_find_folder(names, key.text);
-    key.hash = names_hash_in(key.folder, names_hash(key.base));
-    if (key.folder)
-        linear_expect(&names->by_name, key.hash);
+    key.base_hash = names_hash(key.base);
+    names_key_in(names, &key);
+    return key;
+}
+
+struct names_key names_key_again(struct names *names, struct str path, uint32_t base_hash)
+{
+    struct names_key key = {.base_hash = base_hash};
+    names_split(path, &key.text, &key.base);
+    names_key_in(names, &key);
     return key;
 }
 

@@ -45,8 +45,11 @@ uint64_t names_memory(const struct names *names);
 struct names_key {
     struct str text, base; /* text: of the folder */
     uint32_t folder, hash; /* folder 0: it is not here; hash is that of base then */
+    uint32_t base_hash;
 };
 struct names_key names_key(struct names *names, struct str path);
+/* The same with the hash of the path's last part, from the key of before. */
+struct names_key names_key_again(struct names *names, struct str path, uint32_t base_hash);
 /* The name of a path, or 0. path is a good name. */
 uint32_t names_find(struct names *names, struct str path);
 uint32_t names_find_key(const struct names *names, const struct names_key *key);

@@ -522,14 +522,10 @@ static void announce_refuse_line(struct announce *a, uint64_t number, const char
 }
 
 /* False: it was refused. */
-static bool announce_change(struct announce *a, const struct record_change *change, uint64_t number)
+static bool announce_applied(struct announce *a, int error, uint64_t number)
 {
-    int error = catalog_apply(a->role->catalog, a->node, change);
     if (error == 0) {
         a->accepted++;
-        a->deleted += change->op == RECORD_DEL;
-        if (a->is_join)
-            announce_note_stale(a, &change->offer);
     } else if (error == -P2P_EFULL) {
         a->refused++;
     } else {
@@ -539,20 +535,42 @@ static bool announce_change(struct announce *a, const struct record_change *chan
     return true;
 }
 
+static void announce_change(struct announce *a, const struct record_change *change)
+{
+    int error = catalog_apply(a->role->catalog, a->node, change);
+    a->deleted += error == 0 && change->op == RECORD_DEL;
+    (void)announce_applied(a, error, a->lines + 1);
+}
+
 /* Applies what is held, if anything; it is the line with this number. False: it was refused. */
 static bool announce_apply_held(struct announce *a, uint64_t number)
 {
     if (!a->holds)
         return true;
     a->holds = false;
-    return announce_change(a, &(struct record_change){RECORD_PUT, a->held}, number);
+    int error = catalog_apply_foreseen(a->role->catalog, a->node, &a->held, &a->hint);
+    if (error == 0)
+        announce_note_stale(a, &a->held);
+    return announce_applied(a, error, number);
+}
+
+/* What a node says again needs no look-up, and so no foresight. */
+static bool announce_repeat(struct announce *a, const struct record_offer *offer)
+{
+    if (a->holds || !catalog_apply_again(a->role->catalog, a->node, offer))
+        return false;
+    a->accepted++;
+    announce_note_stale(a, offer);
+    return true;
 }
 
 /* While an offer waits for the next line to be read, memory brings what its look-ups need. */
 static void announce_hold(struct announce *a, const struct record_offer *offer)
 {
+    if (announce_repeat(a, offer))
+        return;
     struct catalog_hint hint = catalog_foresee(a->role->catalog, offer);
-    if (!announce_apply_held(a, a->lines))
+    if (!announce_apply_held(a, a->lines) || announce_repeat(a, offer))
         return;
     a->holds = true;
     a->hint = hint;
@@ -579,7 +597,7 @@ static void announce_apply(struct announce *a, struct str line)
     else if (a->is_join)
         announce_hold(a, &change.offer);
     else
-        (void)announce_change(a, &change, a->lines + 1);
+        announce_change(a, &change);
 }
 
 void announce_line(struct exchange *exchange, void *role, struct str line)

@@ -6,6 +6,7 @@
 #include "base/addr.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { ROLE_GATE_MS = 1000 };
 
@@ -87,17 +88,35 @@ void role_refuse_seq(struct index_role *role, struct exchange *exchange, const c
     exchange_end(exchange);
 }
 
+/* It is a secret: no byte is looked at less than the others. */
+static bool role_is_last_token(const struct role_token *last, struct str text)
+{
+    unsigned differ = text.len != sizeof(last->text) || !last->known;
+    for (size_t i = 0; i < sizeof(last->text) && i < text.len; i++)
+        differ |= (unsigned)(uint8_t)(text.ptr[i] ^ last->text[i]);
+    return differ == 0;
+}
+
 bool role_bearer(struct index_role *role, struct exchange *exchange, struct record_id *out)
 {
     struct str value = exchange->head->header[HTTP_HEADER_AUTHORIZATION];
+    struct role_token *last = &role->token;
     uint8_t token[P2P_TOKEN_SIZE];
     bool is_bearer = text_is_nocase(text_first(value, 7), "Bearer ");
-    if (!is_bearer || text_hex_decode(text_trim(text_from_byte(value, 7)), token, sizeof(token))) {
+    struct str text = text_trim(text_from_byte(value, 7));
+    if (is_bearer && role_is_last_token(last, text)) {
+        *out = last->id;
+        return true;
+    }
+    if (!is_bearer || text_hex_decode(text, token, sizeof(token))) {
         role_refuse(role, exchange, 401, "no token",
                     "send Authorization: Bearer TOKEN, 64 hex digits that only this node knows");
         return false;
     }
     record_id_of_token(token, out);
+    memcpy(last->text, text.ptr, sizeof(last->text));
+    last->id = *out;
+    last->known = true;
     return true;
 }
 

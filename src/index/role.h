@@ -56,6 +56,11 @@ struct index_role {
     struct announce_texts *announce_texts; /* beside announces */
     struct announce *committing;           /* those whose commit goes on in the task */
     struct json_reader reader;
+    struct role_token {
+        char text[2 * P2P_TOKEN_SIZE];
+        struct record_id id;
+        bool known;
+    } token; /* the last that was shown: a request's handlers ask several times */
     struct hash_random random;
     char feed[2 * ROLE_FEED_SIZE + 1]; /* its name */
     struct feed lines;

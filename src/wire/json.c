@@ -143,11 +143,14 @@ const struct json_value *json_parse(struct json_reader *reader, struct str line)
 static yyjson_val *json_find(const struct json_value *object, const char *key)
 {
     yyjson_val *raw = json_raw(object);
-    size_t len = strlen(key), left = yyjson_obj_size(raw);
+    size_t left = yyjson_obj_size(raw);
     yyjson_val *at = left > 0 ? unsafe_yyjson_get_first(raw) : NULL;
     for (; left > 0; left--) {
         const char *text = unsafe_yyjson_get_str(at);
-        if (unsafe_yyjson_get_len(at) == len && text[0] == key[0] && memcmp(text, key, len) == 0)
+        size_t len = unsafe_yyjson_get_len(at), i = 0;
+        while (i < len && text[i] == key[i])
+            i++;
+        if (i == len && key[i] == '\0')
             return at + 1;
         at = unsafe_yyjson_get_next(at + 1);
     }

@@ -102,6 +102,22 @@ def test_places_that_are_none(fleet, since, status):
         assert feed.head.status == status
 
 
+# Lines are made while somebody has read lately; before that the index only counts.
+def test_what_nobody_read_is_410(fleet):
+    index = fleet.index()
+    with Member(index) as member:
+        start = index.stats()["feed"]
+        member.joined(offer("a"))
+        began = index.stats()["feed"]
+        assert began["n"] > start["n"]
+        with Feed(index, f"{start['id']}.{start['n']}") as feed:
+            assert feed.head.status == 410
+        assert member.update(put_line("b")).status == 200
+        with Feed(index, f"{began['id']}.{began['n']}") as feed:
+            assert feed.head.status == 200
+            assert feed.line()["path"] == "b"
+
+
 # Rule 3 of mirrors (test_rules.py).
 def test_what_left_the_ring_is_410(fleet):
     index = fleet.index("-m", "4M")

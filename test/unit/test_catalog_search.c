@@ -279,6 +279,32 @@ static void order(void **state)
     world_close(&world);
 }
 
+/* Before each text stands its owner's number, whose bytes may be letters: 'k' is 107, "kB" 17,003.
+ */
+static void numbers_are_no_text(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    struct world world;
+    char path[16];
+    world_open(&world, WORLD_SIZE);
+    struct catalog_node *node = world_node(&world, 1);
+    assert_int_equal(world_begin(&world, node, 1, 1), 0);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(path, sizeof(path), i % 2 ? "%03d" : "f/%03d-0123456", i);
+        assert_int_equal(world_apply(&world, node, path, 0), 0);
+    }
+    assert_int_equal(world_apply(&world, node, "a-k", 0), 0);
+    world_commit(&world, node);
+    for (char byte = 'b'; byte <= 'z'; byte++) {
+        char text[2] = {byte, 0};
+        if (byte != 'f')
+            assert_string_equal(found(&world, text, 10), byte == 'k' ? "a-k" : "");
+    }
+    assert_string_equal(found(&world, "101", 10), "101");
+    world_close(&world);
+}
+
 static void too_many_searches(void **state)
 {
     (void)state;
@@ -506,6 +532,7 @@ int main(void)
         cmocka_unit_test(fit),
         cmocka_unit_test(text_limits),
         cmocka_unit_test(order),
+        cmocka_unit_test(numbers_are_no_text),
         cmocka_unit_test(too_many_searches),
         cmocka_unit_test(truncation_is_told),
         cmocka_unit_test(holders_of_a_content),
