@@ -221,19 +221,25 @@ void log_line(enum log_level level, const char *room, const char *format, ...)
         log_emit(buf_str(&line));
 }
 
-bool log_pass(struct log_gate *gate, int64_t interval_ms)
+bool log_pass_some(struct log_gate *gate, int64_t interval_ms, uint32_t times)
 {
     int64_t now = plat_now_ms();
-    if (now < gate->next_ms) {
+    if (now < gate->next_ms && gate->passed >= times) {
         gate->dropped++;
         return false;
     }
     if (gate->dropped > 0)
         log_line(LOG_INFO, "log", "lines like the next one that were left out: %u",
                  (unsigned)gate->dropped);
-    gate->next_ms = now + interval_ms;
-    gate->dropped = 0;
+    if (now >= gate->next_ms)
+        *gate = (struct log_gate){.next_ms = now + interval_ms};
+    gate->passed++;
     return true;
+}
+
+bool log_pass(struct log_gate *gate, int64_t interval_ms)
+{
+    return log_pass_some(gate, interval_ms, 1);
 }
 
 const char *log_error(int error)

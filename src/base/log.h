@@ -33,12 +33,14 @@ void log_flush(void);
 /* room is the folder's name ("index", "share"). No newline in format. Cut at 1,000 bytes. */
 void log_line(enum log_level level, const char *room, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* True at most once each interval_ms for this (static) gate, which belongs to one thread; before
- * that it logs how many times it was false. */
+/* True at most so many times each interval_ms for this (static) gate, which belongs to one thread;
+ * before that it logs how many times it was false. */
 struct log_gate {
     int64_t next_ms;
-    uint32_t dropped;
+    uint32_t passed, dropped;
 };
+bool log_pass_some(struct log_gate *gate, int64_t interval_ms, uint32_t times);
+/* Once. */
 bool log_pass(struct log_gate *gate, int64_t interval_ms);
 /* Lines dropped so far because nobody read them. */
 uint64_t log_dropped(void);

@@ -18,7 +18,6 @@ enum {
     ANNOUNCE_WORK = 1000, /* offers in a slice: well under a millisecond */
     ANNOUNCE_STALE_SIZE =
         6144, /* names of stale copies in an answer; a node checks each copy after a join anyway */
-    ANNOUNCE_LOG_MS = 1000,
     ANNOUNCE_PER_ADDRESS = ROLE_ANNOUNCES / 4 /* so that nobody takes all; loopback is free */
 };
 
@@ -224,7 +223,7 @@ static void announce_answer(struct announce *a)
     exchange_end(exchange);
 }
 
-/* Joins one by one; of what changes without end a line a second. */
+/* Joins one by one; of what changes without end some lines a second. */
 static void announce_log(const struct announce *a)
 {
     char label[ROLE_LABEL_MAX], from[ADDR_TEXT_MAX];
@@ -234,7 +233,8 @@ static void announce_log(const struct announce *a)
         log_line(level, "index", "%s joined from %s with %u offers, %u refused",
                  role_label(node, label), addr_format(&node->address[0], from),
                  (unsigned)node->offers, (unsigned)a->refused);
-    else if (level == LOG_WARN || log_pass(&a->role->change_gate, ANNOUNCE_LOG_MS))
+    else if (level == LOG_WARN ||
+             log_pass_some(&a->role->change_gate, ROLE_GATE_MS, ROLE_GATE_LINES))
         log_line(level, "index", "%s changed: %u put, %u deleted, %u refused; %u offers",
                  role_label(node, label), (unsigned)(a->accepted - a->deleted),
                  (unsigned)a->deleted, (unsigned)a->refused, (unsigned)node->offers);

@@ -14,17 +14,16 @@ enum {
     ASK_TTL_MAX = 16,       /* hops; more than any topology needs */
     ASK_WAIT_MAX_MS = 5000, /* longer than anybody waits for a search */
     ASK_LIST_PRESET = 1000,
-    ASK_ID_MAX = 36, /* a UUID as text */
-    ASK_LOG_MS = 1000
+    ASK_ID_MAX = 36 /* a UUID as text */
 };
 
-/* One line a second at most: exact look-ups come by the ten thousand. */
+/* Some lines a second at most: exact look-ups come by the ten thousand. */
 static void ask_log(struct index_role *role, const struct exchange *exchange,
                     const struct record_content *content, uint32_t found)
 {
     char from[ADDR_TEXT_MAX], hex[17];
     role->counters.lookups++;
-    if (!log_is_on(LOG_INFO) || !log_pass(&role->lookup_gate, ASK_LOG_MS))
+    if (!log_is_on(LOG_INFO) || !log_pass_some(&role->lookup_gate, ROLE_GATE_MS, ROLE_GATE_LINES))
         return;
     text_hex_encode(content->bytes, 8, hex);
     log_line(LOG_INFO, "index", "look-up of %s from %s: %u holders", hex,

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROLE_GATE_MS = 1000 };
-
 void role_wake_catalog(struct index_role *role)
 {
     if (!loop_has_task(&role->task))

@@ -205,6 +205,22 @@ static void test_gate(void **state)
     assert_int_equal(gate.dropped, 0);
 }
 
+static void test_gate_for_some(void **state)
+{
+    struct log_gate gate = {0};
+    (void)state;
+    open_pipe(LOG_INFO);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 3; i++)
+            assert_true(log_pass_some(&gate, 1000000, 3));
+        for (int i = 0; i < 2; i++)
+            assert_false(log_pass_some(&gate, 1000000, 3));
+        gate.next_ms = 0;
+    }
+    assert_string_equal(behind_time(arrived()),
+                        "info  log: lines like the next one that were left out: 2\n");
+}
+
 static void *log_many(void *name)
 {
     for (int i = 0; i < 200; i++)
@@ -370,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_full_socket),
         cmocka_unit_test(test_stopped_terminal),
         cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_gate_for_some),
         cmocka_unit_test(test_gathered),
         cmocka_unit_test(test_gathered_in_full_pipe),
         cmocka_unit_test(test_gathered_torn),
