@@ -4,15 +4,15 @@
  * in the small table of requests. Loop thread. */
 #include "swarm/plan.h"
 
+#include "swarm/pace.h"
+
 #include <assert.h>
 #include <string.h>
 
 enum {
-    RATE_STEP_MS = 250,   /* bytes are counted this long before they change the rate */
-    RATE_MEAN_MS = 2000,  /* the mean forgets in this time */
-    WALK_BYTES = 8192,    /* of a bitmap, compared in one choice: 65,536 pieces */
+    WALK_BYTES = 256,     /* of a bitmap, compared in one choice: 2,048 pieces */
+    LOOK_MS = 20,         /* between two looks for what others send that could be taken over */
     SPARE_MS = 100,       /* what a faster source must win to be asked for what another sends */
-    SLOW_MS = 2000,       /* and while other sources have more that can be asked */
     PATIENCE_MS = 100,    /* before another's share is asked for, and */
     PATIENCE_PART = 5,    /* this part of the time that our own share took */
     CROWD = 8,            /* downloaders, with whom a source that has all is asked piece by piece */
@@ -42,7 +42,7 @@ static uint32_t bitmap_size(uint32_t pieces)
 
 size_t plan_memory(uint32_t pieces, unsigned parts)
 {
-    return (size_t)pieces + rank_memory(pieces) + (2 + (size_t)parts) * bitmap_size(pieces);
+    return (size_t)pieces + rank_memory(pieces) + (3 + (size_t)parts) * bitmap_size(pieces);
 }
 
 void plan_init(struct plan *plan, const struct plan_shape *shape, void *memory)
@@ -50,11 +50,12 @@ void plan_init(struct plan *plan, const struct plan_shape *shape, void *memory)
     assert(shape->pieces > 0 && shape->piece_bytes > 0 && shape->parts <= PLAN_SOURCES_MAX);
     size_t bitmap = bitmap_size(shape->pieces);
     memset(plan, 0, sizeof *plan);
-    memset(memory, 0, (size_t)shape->pieces + 2 * bitmap); /* a part is cleared when it is given */
+    memset(memory, 0, (size_t)shape->pieces + 3 * bitmap); /* a part is cleared when it is given */
     plan->shape = *shape;
     plan->done = memory;
     plan->asked = plan->done + bitmap;
-    plan->rarity = plan->asked + bitmap;
+    plan->out = plan->asked + bitmap;
+    plan->rarity = plan->out + bitmap;
     rank_init(&plan->rank, shape->pieces, plan->rarity + shape->pieces);
     plan->parts = plan->rarity + shape->pieces + rank_memory(shape->pieces);
     for (int i = 0; i < PLAN_SOURCES_MAX; i++)
@@ -157,6 +158,8 @@ int plan_has(struct plan *plan, unsigned source, const uint8_t *bits, size_t siz
 void plan_has_piece(struct plan *plan, unsigned source, uint32_t piece)
 {
     struct plan_source *slot = &plan->sources[source];
+    if (slot->whole)
+        bit_set(plan->out, piece, true);
     if (slot->part < 0)
         return;
     uint8_t byte = part_of(plan, slot)[piece / 8];
@@ -201,17 +204,11 @@ void plan_leave(struct plan *plan, unsigned source)
 
 /* --- requests -------------------------------------------------------------------------------- */
 
-static bool request_wants(const struct plan_request *request, uint32_t piece)
-{
-    uint32_t at = piece - request->first; /* below first: far above count */
-    return at < request->count && !(request->over >> at & 1);
-}
-
 static unsigned senders(const struct plan *plan, uint32_t piece)
 {
     unsigned count = 0;
     for (int i = 0; i < PLAN_REQUESTS_MAX; i++)
-        count += request_wants(&plan->requests[i], piece);
+        count += pace_is_sent(&plan->requests[i], piece);
     return count;
 }
 
@@ -229,6 +226,7 @@ void plan_end(struct plan *plan, int request)
     for (uint32_t i = 0; i < slot->count; i++)
         piece_over(plan, slot, slot->first + i);
     plan->sources[slot->source].in_flight--;
+    plan->request_count--;
     slot->count = 0;
 }
 
@@ -259,19 +257,7 @@ void plan_bytes(struct plan *plan, int request, uint32_t bytes, int64_t now_ms)
         source->delay_ms = source->rate == 0 ? delay : (3 * source->delay_ms + delay) / 4;
     }
     slot->bytes += bytes;
-    source->counted += bytes;
-    source->heard_ms = now_ms;
-    int64_t span = now_ms - source->counted_ms;
-    if (span < RATE_STEP_MS)
-        return;
-    int64_t rate = (int64_t)source->counted * 1000 / span;
-    int64_t mean = source->rate;
-    int64_t weight =
-        rate > mean ? RATE_MEAN_MS / 2 : span; /* a growing window must be seen at once */
-    mean = mean == 0 || span > RATE_MEAN_MS ? rate : mean + (rate - mean) * weight / RATE_MEAN_MS;
-    source->rate = (uint32_t)(mean < 1 ? 1 : mean > UINT32_MAX ? UINT32_MAX : mean);
-    source->counted = 0;
-    source->counted_ms = now_ms;
+    pace_count(source, bytes, now_ms);
 }
 
 unsigned plan_window(const struct plan *plan, unsigned source, uint32_t run)
@@ -336,7 +322,9 @@ static uint32_t level_of(const struct choice *choice, uint32_t piece)
     uint32_t rarity = choice->plan->rarity[piece];
     if (!choice->shared)
         return rarity;
-    return rarity > 0 ? LEVEL_ELSEWHERE + rarity : rank_of(&choice->plan->rank, piece);
+    if (rarity > 0 || bit_get(choice->plan->out, piece))
+        return LEVEL_ELSEWHERE + rarity;
+    return rank_of(&choice->plan->rank, piece);
 }
 
 /* Pieces of a byte that others have whom we would rather ask. */
@@ -379,6 +367,34 @@ static uint32_t pick_last(const struct choice *choice)
     return NO_PIECE;
 }
 
+/* Of eight bytes none has a missing piece. */
+static bool is_word_empty(const struct choice *choice, uint32_t byte)
+{
+    const struct plan *plan = choice->plan;
+    uint64_t done, asked, bits = UINT64_MAX;
+    memcpy(&done, plan->done + byte, sizeof done);
+    memcpy(&asked, plan->asked + byte, sizeof asked);
+    if (choice->source->part >= 0)
+        memcpy(&bits, part_of(plan, choice->source) + byte, sizeof bits);
+    return (bits & ~(done | asked)) == 0;
+}
+
+/* The first byte from here on in which a piece may be missing; end: none. Words are compared where
+ * there are enough, since a choice walks far and finds little. */
+static uint32_t next_byte(const struct choice *choice, uint32_t byte, uint32_t end)
+{
+    const uint32_t word = sizeof(uint64_t);
+    while (byte < end) {
+        if (byte % word == 0 && byte + word <= end && is_word_empty(choice, byte))
+            byte += word;
+        else if (missing_byte(choice, byte) == 0)
+            byte++;
+        else
+            break;
+    }
+    return byte;
+}
+
 struct walk {
     uint32_t from, end; /* bytes of the bitmaps */
     uint32_t level;     /* the least */
@@ -387,7 +403,8 @@ struct walk {
 
 static void walk_count(const struct choice *choice, struct walk *walk)
 {
-    for (uint32_t byte = walk->from; byte < walk->end; byte++) {
+    uint32_t byte = next_byte(choice, walk->from, walk->end);
+    for (; byte < walk->end; byte = next_byte(choice, byte + 1, walk->end)) {
         uint8_t bits = missing_byte(choice, byte);
         for (uint32_t piece = byte * 8; bits != 0; bits = (uint8_t)(bits << 1), piece++) {
             uint32_t level = bits & 0x80 ? level_of(choice, piece) : UINT32_MAX;
@@ -402,7 +419,8 @@ static void walk_count(const struct choice *choice, struct walk *walk)
 /* The one of them after so many others. */
 static uint32_t walk_find(const struct choice *choice, const struct walk *walk, uint32_t skip)
 {
-    for (uint32_t byte = walk->from; byte < walk->end; byte++) {
+    uint32_t byte = next_byte(choice, walk->from, walk->end);
+    for (; byte < walk->end; byte = next_byte(choice, byte + 1, walk->end)) {
         uint8_t bits = missing_byte(choice, byte);
         for (uint32_t piece = byte * 8; bits != 0; bits = (uint8_t)(bits << 1), piece++)
             if ((bits & 0x80) && level_of(choice, piece) == walk->level && skip-- == 0)
@@ -417,7 +435,8 @@ static uint32_t walk_own(const struct choice *choice, const struct walk *walk)
 {
     uint32_t best = NO_PIECE;
     uint64_t most = 0;
-    for (uint32_t byte = walk->from; byte < walk->end; byte++) {
+    uint32_t byte = next_byte(choice, walk->from, walk->end);
+    for (; byte < walk->end; byte = next_byte(choice, byte + 1, walk->end)) {
         uint8_t bits = missing_byte(choice, byte);
         for (uint32_t piece = byte * 8; bits != 0; bits = (uint8_t)(bits << 1), piece++) {
             if (!(bits & 0x80) || level_of(choice, piece) != 0)
@@ -470,34 +489,10 @@ static bool may_ask_first(const struct choice *choice, uint32_t piece)
     if (!choice->wish->each_chain)
         return !bit_get(plan->asked, piece);
     for (int i = 0; i < PLAN_REQUESTS_MAX; i++)
-        if (request_wants(&plan->requests[i], piece) &&
+        if (pace_is_sent(&plan->requests[i], piece) &&
             plan->sources[plan->requests[i].source].chain == choice->source->chain)
             return false;
     return true;
-}
-
-/* ms until a source would have sent so many bytes more; a silent one is taken to stay silent as
- * long again. */
-static int64_t time_left(const struct plan *plan, const struct plan_source *source, uint64_t bytes,
-                         int64_t silent_ms)
-{
-    uint64_t rate = source->rate, known = 0, sum = 0;
-    for (int i = 0; rate == 0 && i < PLAN_SOURCES_MAX; i++) {
-        sum += plan->sources[i].rate;
-        known += plan->sources[i].rate > 0;
-    }
-    if (known > 0)
-        rate = sum / known;
-    return silent_ms + source->delay_ms + (int64_t)(rate == 0 ? 0 : bytes * 1000 / rate);
-}
-
-static int64_t request_left(const struct plan *plan, const struct plan_request *request,
-                            int64_t now_ms)
-{
-    const struct plan_source *source = &plan->sources[request->source];
-    uint64_t bytes = (uint64_t)plan->shape.piece_bytes * source->in_flight;
-    int64_t since = source->heard_ms > request->asked_ms ? source->heard_ms : request->asked_ms;
-    return time_left(plan, source, bytes, now_ms - since);
 }
 
 /* Is a piece missing that nobody sends? */
@@ -511,28 +506,39 @@ static bool is_some_left(const struct plan *plan)
     return ((plan->done[bytes - 1] | plan->asked[bytes - 1]) & all) != all;
 }
 
+static bool is_asked_of(const struct choice *choice, uint32_t piece)
+{
+    const struct plan *plan = choice->plan;
+    for (int i = 0; i < PLAN_REQUESTS_MAX; i++)
+        if (pace_is_sent(&plan->requests[i], piece) &&
+            &plan->sources[plan->requests[i].source] == choice->source)
+            return true;
+    return false;
+}
+
 /* Nothing is left to ask: of what others are sending, the piece that this source would save most
- * time on. Twice as fast is what makes up for bytes sent twice; two senders are enough. */
+ * time on. Twice as fast as the quickest of them is what makes up for bytes sent twice. */
 static uint32_t pick_duplicate(const struct choice *choice, int64_t now_ms)
 {
     const struct plan *plan = choice->plan;
     uint32_t best = NO_PIECE;
-    uint64_t bytes = (uint64_t)plan->shape.piece_bytes * (choice->source->in_flight + 1u);
-    int64_t own = time_left(plan, choice->source, bytes, 0), most = 2 * own + SPARE_MS;
+    int64_t most = 2 * pace_source_left(plan, choice->source, now_ms) + SPARE_MS;
     if (is_some_left(plan))
-        most = 4 * most + SLOW_MS;
+        most = 4 * most + PACE_SLOW_MS;
     for (int i = 0; i < PLAN_REQUESTS_MAX; i++) {
         const struct plan_request *request = &plan->requests[i];
         if (request->count == 0 || &plan->sources[request->source] == choice->source)
             continue;
-        int64_t left = request_left(plan, request, now_ms);
-        for (uint32_t at = request->count; left > most && at-- > 0;) {
+        if (pace_request_left(plan, request, now_ms) <= most)
+            continue;
+        for (uint32_t at = request->count; at-- > 0;) {
             uint32_t piece = request->first + at;
-            if (!request_wants(request, piece) || !is_allowed(choice, piece) ||
-                senders(plan, piece) > 1)
+            if (!pace_is_sent(request, piece) || !is_allowed(choice, piece) ||
+                is_asked_of(choice, piece))
                 continue;
-            best = piece;
-            most = left;
+            int64_t left = pace_piece_left(plan, piece, now_ms);
+            best = left > most ? piece : best;
+            most = left > most ? left : most;
         }
     }
     return best;
@@ -589,7 +595,11 @@ static bool choose(const struct choice *choice, struct plan_source *source, uint
         run_around(choice, piece, crowd ? 1 : run, out);
         return true;
     }
+    if (now_ms < source->look_ms)
+        return false;
     out->first = pick_duplicate(choice, now_ms);
+    if (out->first == NO_PIECE)
+        source->look_ms = now_ms + LOOK_MS;
     return out->first != NO_PIECE;
 }
 
@@ -615,23 +625,30 @@ int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, 
                                   .patience = patience_of(plan, slot, now_ms)};
     struct plan_request request = {
         .source = (uint8_t)source, .alone = slot->in_flight == 0, .asked_ms = now_ms};
-    int number = 0;
-    while (number < PLAN_REQUESTS_MAX && plan->requests[number].count > 0)
-        number++;
-    if (number == PLAN_REQUESTS_MAX || slot->in_flight >= PLAN_WINDOW_MAX)
+    if (plan->request_count == PLAN_REQUESTS_MAX || slot->in_flight >= PLAN_WINDOW_MAX)
         return -P2P_EFULL;
     if (wish->backwards && plan->shares) {
         if (slot->in_flight > 0 && plan->done_count == 0)
             return -P2P_EAGAIN;
         run = run_alone(plan, run);
     }
+    if (slot->downloader && plan->rank.count >= CROWD) { /* it may refuse: one piece first */
+        if (slot->in_flight > 0 && slot->heard_ms < slot->busy_ms)
+            return -P2P_EAGAIN;
+        run = slot->in_flight == 0 ? 1 : run;
+    }
     if (slot->may == PROOF_NO || !choose(&choice, slot, run, now_ms, &request))
         return -P2P_EAGAIN;
+    int number = 0;
+    while (plan->requests[number].count > 0)
+        number++;
+    plan->request_count++;
     for (uint32_t i = 0; i < request.count; i++)
         bit_set(plan->asked, request.first + i, true);
+    slot->busy_ms = slot->in_flight == 0 ? now_ms : slot->busy_ms;
     slot->in_flight++;
     /* A time without requests says nothing about its rate. */
-    if (now_ms - slot->heard_ms > RATE_MEAN_MS) {
+    if (now_ms - slot->heard_ms > PACE_MEAN_MS) {
         slot->counted = 0;
         slot->counted_ms = now_ms;
     }

@@ -4,8 +4,7 @@
  * has is asked of a faster one when there is nothing else to ask. Where few have all and many fetch
  * it, each downloader asks those few for its own share of the pieces (rank.h) and takes the rest
  * from the others. Pure: no socket, no clock (times are handed in, in ms, and never go back).
- * Memory is handed in: two bytes and two bits a piece, and a bit a piece for each source that has
- * only a part. Loop thread. */
+ * Memory is handed in: two bytes and three bits a piece, and a bit for each part. Loop thread. */
 #ifndef PLAN_H
 #define PLAN_H
 
@@ -40,6 +39,8 @@ struct plan_source {
     int64_t counted_ms, heard_ms;
     int64_t shared_ms; /* since when it is asked by share, -1: it was not */
     int64_t spare_ms;  /* since when it has nothing left of our share, -1: it has */
+    int64_t busy_ms;   /* since when something is in flight */
+    int64_t look_ms;   /* not before: asked for what others are sending */
     uint64_t key;
 };
 
@@ -56,10 +57,11 @@ struct plan_request {
 struct plan {
     struct plan_shape shape;
     uint8_t *done, *asked; /* bitmaps, piece 0 in the highest bit of the first byte */
+    uint8_t *out;          /* pieces that a source that has all was asked for by others */
     uint8_t *rarity;       /* sources with a part that have the piece */
     uint8_t *parts;        /* their bitmaps */
     uint64_t parts_used;
-    uint32_t done_count;
+    uint32_t done_count, request_count;
     bool shares; /* plan_self was called */
     struct rank rank;
     struct plan_source sources[PLAN_SOURCES_MAX];
@@ -76,7 +78,7 @@ void plan_init(struct plan *plan, const struct plan_shape *shape, void *memory);
  * forgotten. */
 void plan_has_all(struct plan *plan, unsigned source);
 int plan_has(struct plan *plan, unsigned source, const uint8_t *bits, size_t size);
-/* It has this piece too. Nothing for a source without bitmap. */
+/* It has this piece too; or it has all and others were served it: the rest is asked first. */
 void plan_has_piece(struct plan *plan, unsigned source, uint32_t piece);
 /* Sharing. A source that has less than all (after plan_has, which may have been an empty bitmap) is
  * another downloader of this id. While there are some, and sources that have all are few, those are
@@ -96,8 +98,7 @@ void plan_leave(struct plan *plan, unsigned source);
  * plan->requests[number]. */
 int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, uint32_t run,
              int64_t now_ms);
-/* How many requests of run pieces keep the source busy: 2..PLAN_WINDOW_MAX, twice rate x delay, so
- * that it grows while it is what limits the rate. */
+/* How many requests of run pieces keep the source busy: 2..PLAN_WINDOW_MAX, twice rate x delay. */
 unsigned plan_window(const struct plan *plan, unsigned source, uint32_t run);
 
 /* Bytes of a request arrived. */

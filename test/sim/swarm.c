@@ -12,6 +12,9 @@ enum {
     SEED = 0, /* the node, and its number as a source */
     TICK_US = 100000,
     REFUSED_US = 200000,
+    SLOW_RATE = 1000, /* bytes/s */
+    NEWS = 24,        /* numbers of pieces that fit into P2P-Have */
+    LOG_SEED = 20,    /* sizes of the content that a seed may be asked for */
     QUEUE_MAX = PLAN_WINDOW_MAX * PLAN_RUN_MAX,
     SOURCES = PLAN_SOURCES_MAX
 };
@@ -36,6 +39,7 @@ struct item {
 struct link {
     int node, back; /* back: our number as its source, -1: it has not got us */
     uint32_t told;  /* pieces of its log that we know of */
+    uint32_t said;  /* and of ours that we have told in requests */
     int64_t heard_us, retry_us;
     struct item queue[QUEUE_MAX];
     int queued;
@@ -48,14 +52,14 @@ struct asker {
 };
 
 struct node {
-    double rate; /* bytes/us */
+    double up, down; /* bytes/us */
     int64_t joined_us, done_us, down_us;
     bool living, busy;
     int links;
     struct link *link;
     struct plan *plan;
     uint8_t *memory, id[P2P_ID_SIZE];
-    uint32_t *log, got;
+    uint32_t *log, got; /* pieces in the order in which they came; a seed was asked for them */
     struct asker *ring; /* those who asked, in turn */
     int ring_count;
     uint64_t sent;
@@ -70,6 +74,8 @@ struct swarm {
     int64_t now;
     int left; /* living downloaders that have not all */
     uint64_t random, wasted;
+    uint8_t *out; /* of each piece: the seed has sent it */
+    uint32_t out_count;
     bool failed;
 };
 
@@ -143,11 +149,20 @@ static void hear(struct swarm *s, struct node *node, int source, uint32_t upto)
 {
     struct link *link = &node->link[source];
     const struct node *other = &s->nodes[link->node];
-    if (other->plan == NULL || !node->living)
+    if (!node->living)
         return;
     for (; link->told < upto; link->told++)
         plan_has_piece(node->plan, (unsigned)source, other->log[link->told]);
     link->heard_us = s->now;
+}
+
+/* An answer tells a downloader's oldest news, or what the seed was asked for last. */
+static void hear_answer(struct swarm *s, struct node *node, int source, uint32_t upto)
+{
+    struct link *link = &node->link[source];
+    if (upto > link->told + NEWS && s->nodes[link->node].plan == NULL)
+        link->told = upto - NEWS;
+    hear(s, node, source, upto > link->told + NEWS ? link->told + NEWS : upto);
 }
 
 static int add_link(struct node *node, int other)
@@ -205,12 +220,14 @@ static void find_neighbours(struct swarm *s, int number)
 static void send_request(struct swarm *s, int number, int source, int request)
 {
     struct node *node = &s->nodes[number];
+    struct link *link = &node->link[source];
+    link->said = node->got > link->said + NEWS ? link->said + NEWS : node->got;
     push(s, (struct event){.at = s->now + latency(s),
                            .kind = ASK,
                            .node = (uint16_t)number,
                            .source = (uint8_t)source,
                            .request = (uint16_t)request,
-                           .told = node->got});
+                           .told = link->said});
 }
 
 static void ask(struct swarm *s, int number, int source)
@@ -278,14 +295,20 @@ static bool next_asker(struct swarm *s, struct node *node, struct asker *out)
     return false;
 }
 
+/* What the next answer on this connection sends is known to the seed from now on. */
+static void note_asked(struct swarm *s, struct node *node, const struct link *link)
+{
+    if (node->plan == NULL && link->queued > 0 && node->got < s->setup->pieces * LOG_SEED)
+        node->log[node->got++] = link->queue[0].piece;
+}
+
 static void deliver(struct swarm *s, struct node *node, struct asker asker, struct item item)
 {
     struct node *to = &s->nodes[asker.node];
     double bytes = s->setup->piece_bytes;
-    int64_t begin = s->now + latency(s), end = begin + (int64_t)(bytes / node->rate);
-    int64_t down = (begin > to->down_us ? begin : to->down_us) + (int64_t)(bytes / to->rate);
-    to->down_us = end > down ? end : down;
-    push(s, (struct event){.at = to->down_us,
+    int64_t begin = s->now + latency(s), end = begin + (int64_t)(bytes / node->up);
+    to->down_us = (begin > to->down_us ? begin : to->down_us) + (int64_t)(bytes / to->down);
+    push(s, (struct event){.at = end > to->down_us ? end : to->down_us,
                            .kind = PIECE,
                            .node = asker.node,
                            .source = asker.source,
@@ -305,10 +328,15 @@ static void send_next(struct swarm *s, int number)
     struct item item = link->queue[0];
     link->queued--;
     memmove(link->queue, link->queue + 1, (size_t)link->queued * sizeof *link->queue);
+    note_asked(s, node, link);
     node->ring[node->ring_count++] = asker;
     node->sent += s->setup->piece_bytes;
+    if (number == SEED) {
+        s->out_count += !s->out[item.piece];
+        s->out[item.piece] = 1;
+    }
     deliver(s, node, asker, item);
-    push(s, (struct event){.at = s->now + (int64_t)(s->setup->piece_bytes / node->rate),
+    push(s, (struct event){.at = s->now + (int64_t)(s->setup->piece_bytes / node->up),
                            .kind = SENT,
                            .node = (uint16_t)number});
 }
@@ -332,17 +360,21 @@ static void on_ask(struct swarm *s, const struct event *e)
     struct node *node = &s->nodes[e->node];
     struct link *link = &node->link[e->source];
     struct node *other = &s->nodes[link->node];
-    if (!is_open(s, e) || !other->living)
-        return;
     if (link->back >= 0)
         hear(s, other, link->back, e->told);
-    if (!link->in_ring && other->ring_count >= s->setup->askers) {
+    if (!is_open(s, e) || !other->living)
+        return;
+    int most = link->node == SEED ? s->setup->seed_askers : s->setup->askers;
+    if (!link->in_ring && other->ring_count >= most) {
         refuse(s, node, e->source, e->request);
         return;
     }
     const struct plan_request *r = &node->plan->requests[e->request];
+    bool idle = link->queued == 0;
     for (uint32_t i = 0; i < r->count && link->queued < QUEUE_MAX; i++)
         link->queue[link->queued++] = (struct item){e->request, r->first + i};
+    if (idle)
+        note_asked(s, other, link);
     if (!link->in_ring)
         other->ring[other->ring_count++] = (struct asker){e->node, e->source};
     link->in_ring = true;
@@ -368,7 +400,7 @@ static void on_piece(struct swarm *s, const struct event *e)
     const struct plan_request *r = &plan->requests[e->request];
     if (!node->living)
         return;
-    hear(s, node, e->source, e->told);
+    hear_answer(s, node, e->source, e->told);
     bool had = has(node, e->piece), open = is_open(s, e) && e->piece - r->first < r->count;
     s->wasted += had ? s->setup->piece_bytes : 0;
     if (open) {
@@ -440,23 +472,29 @@ static void on_die(struct swarm *s, int number)
     }
 }
 
+static void on_sent(struct swarm *s, int number)
+{
+    double size = (double)s->setup->pieces * s->setup->piece_bytes, most = s->setup->seed_sends;
+    bool all = s->setup->seed_dies && s->out_count == s->setup->pieces;
+    if (number == SEED && (all || (most > 0 && (double)s->nodes[SEED].sent >= most * size)))
+        on_die(s, SEED);
+    send_next(s, number);
+}
+
 static void on_event(struct swarm *s, const struct event *e)
 {
-    double limit = s->setup->seed_sends * s->setup->pieces * s->setup->piece_bytes;
     if (e->kind == JOIN)
         on_join(s, e->node);
     else if (e->kind == ASK)
         on_ask(s, e);
     else if (e->kind == SENT)
-        send_next(s, e->node);
+        on_sent(s, e->node);
     else if (e->kind == PIECE)
         on_piece(s, e);
     else if (e->kind == TICK)
         on_tick(s, e->node);
     else if (e->kind == DIE)
         on_die(s, e->node);
-    if (limit > 0 && s->nodes[SEED].living && (double)s->nodes[SEED].sent >= limit)
-        on_die(s, SEED);
 }
 
 /* --- a run ----------------------------------------------------------------------------------- */
@@ -467,18 +505,20 @@ static bool make_node(struct swarm *s, int number)
     struct node *node = &s->nodes[number];
     const struct plan_shape shape = {setup->pieces, setup->piece_bytes, SOURCES, plan_random, s};
     double uniform = (double)(next_random(s) >> 11) / 9007199254740992.0;
-    node->rate = (setup->least + (setup->most - setup->least) * uniform) / 1e6;
+    bool slow = number * setup->slow / 100 != (number - 1) * setup->slow / 100;
+    node->down = (setup->least + (setup->most - setup->least) * uniform) / 1e6;
+    node->up = slow ? SLOW_RATE / 1e6 : node->down;
     node->done_us = -1;
     node->ring = calloc((size_t)SOURCES * SWARM_NODES_MAX / 8, sizeof *node->ring);
+    node->log = calloc((size_t)setup->pieces * (number == SEED ? LOG_SEED : 1), sizeof *node->log);
     if (number == SEED) {
-        node->rate = setup->seed_rate / 1e6;
+        node->up = node->down = setup->seed_rate / 1e6;
         node->living = true;
-        return node->ring != NULL;
+        return node->ring != NULL && node->log != NULL;
     }
     node->plan = malloc(sizeof *node->plan);
     node->memory = malloc(plan_memory(setup->pieces, SOURCES));
     node->link = calloc(SOURCES, sizeof *node->link);
-    node->log = calloc(setup->pieces, sizeof *node->log);
     if (!node->ring || !node->plan || !node->memory || !node->link || !node->log)
         return false;
     for (size_t i = 0; i < sizeof node->id; i++)
@@ -489,29 +529,35 @@ static bool make_node(struct swarm *s, int number)
     return true;
 }
 
-static double bound_of(const struct swarm *s)
+/* s until a node can have all: what the seed, all links together and its own link allow. */
+static double bound_of(const struct swarm *s, const struct node *node)
 {
     const struct swarm_setup *setup = s->setup;
-    double size = (double)setup->pieces * setup->piece_bytes / 1e6, all = s->nodes[SEED].rate;
-    double bound = size / all, slowest = s->nodes[1].rate;
-    int count = 0;
-    for (int i = 1; i <= setup->nodes; i++) {
-        const struct node *node = &s->nodes[i];
-        all += node->rate;
-        slowest = node->rate < slowest ? node->rate : slowest;
-        count++;
+    double size = (double)setup->pieces * setup->piece_bytes / 1e6, all = s->nodes[SEED].up;
+    double bound = size / (node->down < all ? node->down : all);
+    for (int i = 1; i <= setup->nodes; i++)
+        all += s->nodes[i].up;
+    return setup->nodes * size / all > bound ? setup->nodes * size / all : bound;
+}
+
+static double last_bound(const struct swarm *s)
+{
+    double last = 0;
+    for (int i = 1; i <= s->setup->nodes; i++) {
+        double bound = bound_of(s, &s->nodes[i]);
+        last = bound > last ? bound : last;
     }
-    bound = size / slowest > bound ? size / slowest : bound;
-    return count * size / all > bound ? count * size / all : bound;
+    return last;
 }
 
 static void begin(struct swarm *s)
 {
     const struct swarm_setup *setup = s->setup;
-    int64_t bound_us = (int64_t)(bound_of(s) * 1e6);
+    int64_t bound_us = (int64_t)(last_bound(s) * 1e6);
     for (int i = 1; i <= setup->nodes; i++) {
         uint64_t over = (uint64_t)setup->join_ms * 1000 + 1000;
-        int64_t at = (int64_t)(next_random(s) % over);
+        bool late = i * setup->late / 100 != (i - 1) * setup->late / 100;
+        int64_t at = (int64_t)(next_random(s) % over) + (late ? bound_us / 2 : 0);
         push(s, (struct event){.at = at, .kind = JOIN, .node = (uint16_t)i});
         if (i * setup->deaths / 100 != (i - 1) * setup->deaths / 100)
             push(s, (struct event){.at = at + (int64_t)(next_random(s) % (uint64_t)bound_us),
@@ -537,12 +583,12 @@ static void report(const struct swarm *s, struct swarm_result *out)
 {
     double times[SWARM_NODES_MAX], size = (double)s->setup->pieces * s->setup->piece_bytes;
     int count = 0;
-    *out = (struct swarm_result){.bound = bound_of(s)};
+    *out = (struct swarm_result){.bound = last_bound(s), .out = s->out_count};
     for (int i = 1; i <= s->setup->nodes; i++) {
         const struct node *node = &s->nodes[i];
         out->living += node->living;
         if (node->living && node->done_us >= 0)
-            times[count++] = (double)(node->done_us - node->joined_us) / 1e6;
+            times[count++] = (double)(node->done_us - node->joined_us) / 1e6 / bound_of(s, node);
     }
     qsort(times, (size_t)count, sizeof *times, compare);
     out->finished = count;
@@ -555,6 +601,21 @@ static void report(const struct swarm *s, struct swarm_result *out)
     out->last = times[count - 1];
 }
 
+struct swarm_setup swarm_usual(struct swarm_setup setup)
+{
+    setup.least = setup.least > 0 ? setup.least : 50 * SWARM_MBIT;
+    setup.most = setup.most > 0 ? setup.most : setup.least;
+    setup.seed_rate = setup.seed_rate > 0 ? setup.seed_rate : 50 * SWARM_MBIT;
+    setup.random = setup.random > 0 ? setup.random : 1;
+    setup.piece_bytes = P2P_PIECE_MIN;
+    setup.run = 8;
+    setup.neighbours = 62;
+    setup.latency_ms = 1;
+    setup.silent_ms = 250;
+    setup.askers = setup.seed_askers = 10;
+    return setup;
+}
+
 bool swarm_run(const struct swarm_setup *setup, struct swarm_result *out)
 {
     struct swarm *s = calloc(1, sizeof *s);
@@ -562,6 +623,8 @@ bool swarm_run(const struct swarm_setup *setup, struct swarm_result *out)
     if (s != NULL) {
         s->setup = setup;
         s->random = setup->random;
+        s->out = calloc(setup->pieces, 1);
+        made = made && s->out != NULL;
     }
     for (int i = 0; made && i <= setup->nodes; i++)
         made = make_node(s, i);
@@ -577,8 +640,10 @@ bool swarm_run(const struct swarm_setup *setup, struct swarm_result *out)
         free(s->nodes[i].log);
         free(s->nodes[i].ring);
     }
-    if (s != NULL)
+    if (s != NULL) {
         free(s->heap);
+        free(s->out);
+    }
     free(s);
     return made;
 }

@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "swarm/pace.h"
 #include "swarm/plan.h"
 #include "test/sim/world.h"
+#include "wire/digest.h"
 
 enum { PLAN_PIECES = 1024, BIG = 1 << 20, BYTES_MAX = 16384 };
 
@@ -276,7 +278,7 @@ static void test_window(void **state)
 static void test_big(void **state)
 {
     (void)state;
-    assert_true(plan_memory(BIG, 4) < (size_t)BIG * 2);
+    assert_true(plan_memory(BIG, 4) < (size_t)BIG * 2 + 8);
     make(BIG, 1, random_number);
     add_whole(0);
     any.backwards = true;
@@ -296,6 +298,57 @@ static void test_big(void **state)
         assert_true(plan_ask(&plan, 0, &any, 8, 0) >= 0);
     assert_nothing(0);
     assert_true(plan.asked[0] == 1 && plan.asked[BIG / 16] == 0x80);
+}
+
+/* A TiB from as many sources as there can be: the memory is as told, and it ends. */
+static void test_tebibyte(void **state)
+{
+    (void)state;
+    enum { TIB_PIECES = 1 << 16, TIB_PART = TIB_PIECES / 8 };
+    static uint8_t bits[TIB_PART];
+    uint32_t asks = 0;
+    assert_int_equal(digest_piece_count((int64_t)1 << 40), TIB_PIECES);
+    assert_true(plan_memory(TIB_PIECES, PLAN_SOURCES_MAX) <= 640 * 1024);
+    make(TIB_PIECES, PLAN_SOURCES_MAX, random_number);
+    for (size_t i = 0; i < sizeof bits; i++)
+        bits[i] = (uint8_t)world_random(256);
+    for (unsigned i = 0; i < PLAN_SOURCES_MAX - 1; i++)
+        add_part(i, (const char *)bits, sizeof bits);
+    add_whole(PLAN_SOURCES_MAX - 1);
+    for (uint32_t i = 0; i < TIB_PIECES; i++) /* three of four stretches are there already */
+        if (i / 4096 % 4 > 0)
+            plan_done(&plan, i);
+    while (!plan_is_finished(&plan)) { /* the last source has what no other has */
+        int request = plan_ask(&plan, asks % PLAN_SOURCES_MAX, &any, 8, asks);
+        assert_true(asks++ < TIB_PIECES * PLAN_SOURCES_MAX);
+        if (request < 0)
+            continue;
+        const struct plan_request *asked = &plan.requests[request];
+        for (uint32_t i = 0; i < asked->count; i++)
+            plan_judged(&plan, request, asked->first + i, true);
+        plan_end(&plan, request);
+    }
+}
+
+/* What others have asked the only full source for is left to them while there is a choice. */
+static void test_asked_by_others(void **state)
+{
+    (void)state;
+    static const uint8_t self[P2P_ID_SIZE] = {1}, other[P2P_ID_SIZE] = {2};
+    make(16, 1, random_zero);
+    plan_self(&plan, self);
+    add_whole(0);
+    add_part(1, "\0\0", 2);
+    plan_downloader(&plan, 1, other);
+    uint32_t ours = 0;
+    while (rank_of(&plan.rank, ours) != 0)
+        ours++;
+    for (uint32_t i = 0; i < 16; i++)
+        if (i != ours)
+            plan_has_piece(&plan, 0, i);
+    assert_ask(0, 1, ours, 1);
+    for (uint32_t i = 1; i < PLAN_WINDOW_MAX; i++) /* then the rest, rather than nothing */
+        assert_true(plan_ask(&plan, 0, &any, 1, 0) >= 0);
 }
 
 /* --- whole downloads ------------------------------------------------------------------------- */
@@ -347,6 +400,21 @@ static void sim_join(unsigned source)
     assert_int_equal(plan_has(&plan, source, bits, (plan.shape.pieces + 7) / 8), 0);
 }
 
+/* Two send a piece at most, but for those that crawl; and a second or third saves time. */
+static void check_senders(int request, uint32_t piece)
+{
+    int64_t own = pace_request_left(&plan, &plan.requests[request], sim.now);
+    int others = 0;
+    for (int i = 0; i < PLAN_REQUESTS_MAX; i++) {
+        if (i == request || !pace_is_sent(&plan.requests[i], piece))
+            continue;
+        int64_t left = pace_request_left(&plan, &plan.requests[i], sim.now);
+        assert_true(left > 2 * own);
+        others += left < PACE_SLOW_MS;
+    }
+    assert_true(others <= 1);
+}
+
 static void sim_ask(unsigned source)
 {
     struct sim_source *s = &sim.sources[source];
@@ -357,13 +425,9 @@ static void sim_ask(unsigned source)
             return;
         const struct plan_request *r = &plan.requests[request];
         for (uint32_t i = 0; i < r->count; i++) {
-            uint32_t piece = r->first + i, others = 0;
-            assert_true(sim_has(source, piece) && piece < plan.shape.pieces);
-            assert_false(plan.done[piece / 8] >> (7 - piece % 8) & 1);
-            for (int q = 0; q < PLAN_REQUESTS_MAX; q++)
-                others += q != request && piece - plan.requests[q].first < plan.requests[q].count &&
-                          !(plan.requests[q].over >> (piece - plan.requests[q].first) & 1);
-            assert_true(others <= 1);
+            assert_true(sim_has(source, r->first + i) && r->first + i < plan.shape.pieces);
+            assert_false(plan.done[(r->first + i) / 8] >> (7 - (r->first + i) % 8) & 1);
+            check_senders(request, r->first + i);
         }
         sim.asked_pieces += r->count;
         sim.paired_pieces += r->count > 1 ? r->count : 0;
@@ -556,6 +620,8 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_big),
+        cmocka_unit_test(test_tebibyte),
+        cmocka_unit_test(test_asked_by_others),
         cmocka_unit_test(test_near_the_bound),
         cmocka_unit_test(test_neighbours_go_together),
         cmocka_unit_test(test_random_failures),

@@ -11,21 +11,7 @@
 
 #include "test/sim/swarm.h"
 
-#define MBIT 125000.0
-
 static uint64_t seed = 1;
-
-static struct swarm_setup complete(struct swarm_setup setup)
-{
-    setup.piece_bytes = P2P_PIECE_MIN;
-    setup.run = 8;
-    setup.neighbours = 62;
-    setup.latency_ms = 1;
-    setup.silent_ms = 250;
-    setup.askers = 8;
-    setup.random = seed;
-    return setup;
-}
 
 static void test_near_the_bound(void **state)
 {
@@ -34,39 +20,30 @@ static void test_near_the_bound(void **state)
         struct swarm_setup setup;
         double most; /* times the bound, for the last one */
     } rows[] = {
-        {{.name = "8 equal", .nodes = 8, .pieces = 1024, .least = 50, .most = 50}, 1.15},
-        {{.name = "50 equal", .nodes = 50, .pieces = 512, .least = 50, .most = 50}, 1.35},
-        {{.name = "50 mixed", .nodes = 50, .pieces = 512, .least = 5, .most = 100}, 1.15},
-        {{.name = "50 that join over 5 s",
+        {{.name = "8 equal", .nodes = 8, .pieces = 1024}, 1.15},
+        {{.name = "50 equal", .nodes = 50, .pieces = 512}, 1.30},
+        {{.name = "50 mixed",
           .nodes = 50,
           .pieces = 512,
-          .least = 50,
-          .most = 50,
-          .join_ms = 5000},
-         1.50},
-        {{.name = "seed killed",
-          .nodes = 8,
-          .pieces = 512,
-          .least = 20,
-          .most = 100,
-          .seed_sends = 1.25},
-         1.40},
-        {{.name = "10 % killed", .nodes = 50, .pieces = 512, .least = 50, .most = 50, .deaths = 10},
-         1.50},
-        {{.name = "200 equal", .nodes = 200, .pieces = 256, .least = 50, .most = 50}, 1.90},
+          .least = 5 * SWARM_MBIT,
+          .most = 100 * SWARM_MBIT},
+         1.60},
+        {{.name = "50 that join over 5 s", .nodes = 50, .pieces = 512, .join_ms = 5000}, 1.50},
+        {{.name = "seed dies", .nodes = 50, .pieces = 512, .seed_dies = true}, 1.35},
+        {{.name = "10 % killed", .nodes = 50, .pieces = 512, .deaths = 10}, 1.50},
+        {{.name = "10 % late", .nodes = 50, .pieces = 512, .late = 10}, 1.50},
+        {{.name = "10 % send 1 kB/s", .nodes = 50, .pieces = 512, .slow = 10}, 2.00},
+        {{.name = "200 equal", .nodes = 200, .pieces = 256}, 1.70},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct swarm_setup setup = complete(rows[i].setup);
+        struct swarm_setup setup = swarm_usual(rows[i].setup);
         struct swarm_result r;
-        setup.least *= MBIT;
-        setup.most *= MBIT;
-        setup.seed_rate = 50 * MBIT;
+        setup.random = seed;
         assert_true(swarm_run(&setup, &r));
         print_message("%s: bound %.1f s; median %.2f, p99 %.2f, last %.2f times; seed sent %.2f\n",
-                      setup.name, r.bound, r.median / r.bound, r.p99 / r.bound, r.last / r.bound,
-                      r.seed_sent);
-        if (r.finished != r.living || r.last > rows[i].most * r.bound ||
-            r.wasted > setup.nodes / 20.0)
+                      setup.name, r.bound, r.median, r.p99, r.last, r.seed_sent);
+        assert_int_equal(r.out, setup.pieces);
+        if (r.finished != r.living || r.last > rows[i].most || r.wasted > setup.nodes / 20.0)
             fail_msg("%s: %d of %d, wasted %.2f", setup.name, r.finished, r.living, r.wasted);
     }
 }
@@ -75,16 +52,16 @@ static void test_near_the_bound(void **state)
 static void test_shares_help(void **state)
 {
     (void)state;
-    struct swarm_setup setup = complete((struct swarm_setup){.nodes = 24, .pieces = 512});
+    struct swarm_setup setup = swarm_usual((struct swarm_setup){.nodes = 24, .pieces = 512});
     struct swarm_result with, without, again;
-    setup.least = setup.most = setup.seed_rate = 50 * MBIT;
+    setup.random = seed;
     assert_true(swarm_run(&setup, &with));
     assert_true(swarm_run(&setup, &again));
     assert_memory_equal(&with, &again, sizeof with);
     setup.alone = true;
     assert_true(swarm_run(&setup, &without));
-    print_message("24 nodes: last %.2f times the bound with shares, %.2f without\n",
-                  with.last / with.bound, without.last / without.bound);
+    print_message("24 nodes: last %.2f times the bound with shares, %.2f without\n", with.last,
+                  without.last);
     assert_true(with.last < without.last && with.seed_sent < without.seed_sent);
 }
 
