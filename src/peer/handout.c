@@ -128,12 +128,16 @@ static void put_chain_headers(struct exchange *exchange, const struct handout_ti
     exchange_header(exchange, "P2P-Chain", (struct str){hex, sizeof hex - 1});
 }
 
-/* The pieces that came since the last answer on this connection, so that nobody has to ask. */
+/* The pieces that came since the last answer on this connection, so that nobody has to ask; of a
+ * whole file those that others asked for, so that nobody asks for them too. */
 static void put_news(struct exchange *exchange, struct handout_ticket *ticket)
 {
     char text[HELD_HEADER];
     struct buf buf = buf_on(text, sizeof text);
-    held_news(ticket->held, &ticket->told, &buf);
+    if (ticket->held)
+        held_news(ticket->held, &ticket->told, &buf);
+    else if (ticket->named)
+        asked_news(&ticket->handout->shared->asked, ticket->content.bytes, &ticket->told, &buf);
     if (buf.len > 0)
         exchange_header(exchange, "P2P-Have", buf_str(&buf));
 }
@@ -213,8 +217,7 @@ static void begin_file(struct exchange *exchange, int status, bool is_download)
     exchange_header(exchange, "Accept-Ranges", STR("bytes"));
     exchange_header(exchange, "Content-Security-Policy", STR("sandbox; default-src 'none'"));
     put_chain_headers(exchange, ticket);
-    if (ticket->held)
-        put_news(exchange, ticket);
+    put_news(exchange, ticket);
     if (is_download)
         put_download_headers(exchange, ticket);
     if (is_download && (status == 200 || status == 206))
@@ -321,19 +324,31 @@ static void on_line_time(void *ctx)
     line_move(ctx);
 }
 
+/* What a node is served of a whole file; what is refused has not left. */
+static void note_asked(const struct handout_ticket *ticket, struct handout *handout)
+{
+    if (ticket->named && !ticket->held)
+        asked_note(&handout->shared->asked, ticket->content.bytes,
+                   (uint32_t)(ticket->first / digest_piece_size(ticket->size)),
+                   loop_now_ms(handout->worker->loop));
+}
+
 /* Who comes later stands behind those that wait, so that a connection that asks again and again
  * does not keep its slot for ever. */
 static void serve_in_turn(struct exchange *exchange, struct handout *handout)
 {
     struct handout_ticket *ticket = exchange->ticket;
     if (atomic_load(&handout->shared->waiting) == 0 && slot_take(handout->shared)) {
+        note_asked(ticket, handout);
         send_bytes(exchange, ticket);
         return;
     }
-    if (handout->line_count == HANDOUT_WAITING) {
+    uint32_t nodes = ticket->named ? HANDOUT_NODES : UINT32_MAX;
+    if (handout->line_count == HANDOUT_WAITING || atomic_load(&handout->shared->waiting) >= nodes) {
         answer_busy(exchange);
         return;
     }
+    note_asked(ticket, handout);
     ticket->waits = exchange;
     ticket->since_ms = loop_now_ms(handout->worker->loop);
     handout->line[handout->line_count++] = ticket;
@@ -446,7 +461,8 @@ static bool prepare(struct exchange *exchange, struct handout *handout)
     ticket->served = true;
     exchange->user = ticket;
     chain_find(ticket);
-    ticket->proven = ticket->held && !names_chain(exchange, ticket);
+    ticket->named = ticket->has_chain && names_chain(exchange, ticket);
+    ticket->proven = ticket->held && !ticket->named;
     hear(exchange, handout);
     return true;
 }

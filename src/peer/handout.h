@@ -9,6 +9,7 @@
 #define HANDOUT_H
 
 #include "base/bucket.h"
+#include "peer/asked.h"
 #include "peer/cache.h"
 #include "platform/plat.h"
 #include "run/deadline.h"
@@ -22,6 +23,7 @@ enum {
     HANDOUT_KEEP_MS = 3000, /* a file stays open for the next request of its connection */
     HANDOUT_PART = 8192,
     HANDOUT_WAITING = 32,  /* requests that wait for a slot, of each worker */
+    HANDOUT_NODES = 2,     /* of all workers, from nodes, which go elsewhere meanwhile */
     HANDOUT_WAIT_MS = 500, /* for so long; then they are told to come again */
     HANDOUT_POLL_MS = 5    /* how soon a slot that another worker gave back is noticed */
 };
@@ -33,6 +35,7 @@ struct handout_shared {
     struct plat_mutex mutex;        /* of the two below */
     struct bucket bucket;
     uint64_t sent;
+    struct asked asked;
 };
 
 struct handout_ticket {
@@ -59,7 +62,8 @@ struct handout_ticket {
     int64_t chain_at;
     uint32_t states;
     uint64_t have_next; /* of the bits that are being sent */
-    uint64_t told;      /* pieces of the download that its asker knows of */
+    uint64_t told;      /* pieces that its asker knows of: of held, or of what was asked */
+    bool named;         /* the request names the chain: a node asks */
     bool proven;        /* the request that runs gets proven pieces only */
     /* a request that waits for a slot, what it asked for and since when */
     struct exchange *waits;

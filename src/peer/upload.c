@@ -266,6 +266,7 @@ int upload_init(struct upload **out, struct arena *arena, const struct upload_co
     atomic_init(&upload->shared.most, 1);
     atomic_init(&upload->shared.waiting, 0);
     plat_mutex_init(&upload->shared.mutex);
+    asked_init(&upload->shared.asked);
     bucket_meter_init(&upload->meter, plat_now_us());
     upload_reload(upload, config->settings);
     int result = handouts_init(upload, arena, node);
