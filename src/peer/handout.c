@@ -268,20 +268,63 @@ static bool slot_take(struct handout_shared *shared)
     return false;
 }
 
-static void answer_busy(struct exchange *exchange)
+static uint32_t piece_of(const struct handout_ticket *ticket)
+{
+    return (uint32_t)(ticket->first / digest_piece_size(ticket->size));
+}
+
+static void slot_give(struct handout_ticket *ticket, bool aborted)
+{
+    struct handout_shared *shared = ticket->handout->shared;
+    int64_t now_ms = loop_now_ms(ticket->handout->worker->loop);
+    atomic_fetch_sub(&shared->active, 1);
+    atomic_store(&shared->took_ms, (uint32_t)(now_ms - ticket->since_ms));
+    if (!aborted && ticket->named && !ticket->held)
+        asked_gone(&shared->asked, ticket->content.bytes, piece_of(ticket));
+}
+
+static void answer_later(struct exchange *exchange, struct str body)
 {
     exchange_begin(exchange, 503, "application/json");
     exchange_header(exchange, "Retry-After", STR("1"));
-    buf_put(exchange_body(exchange),
-            STR("{\"error\":\"all upload slots are taken\",\"hint\":\"try again\","
-                "\"retry_ms\":200}\n"));
+    put_news(exchange, exchange->ticket);
+    buf_put(exchange_body(exchange), body);
     exchange_end(exchange);
+}
+
+static void answer_busy(struct exchange *exchange)
+{
+    answer_later(exchange, STR("{\"error\":\"all upload slots are taken\",\"hint\":\"try again\","
+                               "\"retry_ms\":200}\n"));
+}
+
+/* A piece that another downloader is given should come from there, while this node still has what
+ * nobody has. Who asks again a second later gets it: the other may be gone. Only where a piece
+ * takes long to leave: elsewhere it is sent as soon as it is refused. */
+static bool is_spared(struct handout_ticket *ticket)
+{
+    struct handout_shared *shared = ticket->handout->shared;
+    uint32_t piece = piece_of(ticket),
+             now_ms = (uint32_t)loop_now_ms(ticket->handout->worker->loop);
+    if (!ticket->crowd || !ticket->named || ticket->held ||
+        atomic_load(&shared->took_ms) < HANDOUT_SLOW_MS ||
+        !asked_is_out(&shared->asked, ticket->content.bytes, piece, ticket->states + 1))
+        return false;
+    for (uint32_t i = 0; i < ticket->spared_count; i++)
+        if (ticket->spared[i] == piece)
+            return now_ms - ticket->spared_ms[i] < HANDOUT_SPARED_MS;
+    if (ticket->spared_count == HANDOUT_SPARED)
+        return false;
+    ticket->spared_ms[ticket->spared_count] = now_ms;
+    ticket->spared[ticket->spared_count++] = (uint16_t)piece;
+    return true;
 }
 
 /* In the slot that was taken for it. */
 static void send_bytes(struct exchange *exchange, struct handout_ticket *ticket)
 {
     exchange->user_number = 1;
+    ticket->since_ms = loop_now_ms(ticket->handout->worker->loop);
     begin_file(exchange, ticket->status, ticket->is_download);
     if (ticket->status == 206)
         put_content_range(exchange, ticket->first, ticket->length, ticket->size);
@@ -328,8 +371,7 @@ static void on_line_time(void *ctx)
 static void note_asked(const struct handout_ticket *ticket, struct handout *handout)
 {
     if (ticket->named && !ticket->held)
-        asked_note(&handout->shared->asked, ticket->content.bytes,
-                   (uint32_t)(ticket->first / digest_piece_size(ticket->size)),
+        asked_note(&handout->shared->asked, ticket->content.bytes, piece_of(ticket),
                    loop_now_ms(handout->worker->loop));
 }
 
@@ -338,13 +380,19 @@ static void note_asked(const struct handout_ticket *ticket, struct handout *hand
 static void serve_in_turn(struct exchange *exchange, struct handout *handout)
 {
     struct handout_ticket *ticket = exchange->ticket;
-    if (atomic_load(&handout->shared->waiting) == 0 && slot_take(handout->shared)) {
+    uint32_t nodes = ticket->named ? HANDOUT_NODES : UINT32_MAX;
+    uint32_t waiting = atomic_load(&handout->shared->waiting);
+    if (is_spared(ticket)) {
+        answer_later(exchange, STR("{\"error\":\"another asked for it before\",\"hint\":\"ask that "
+                                   "one\",\"retry_ms\":200}\n"));
+        return;
+    }
+    if (waiting == 0 && slot_take(handout->shared)) {
         note_asked(ticket, handout);
         send_bytes(exchange, ticket);
         return;
     }
-    uint32_t nodes = ticket->named ? HANDOUT_NODES : UINT32_MAX;
-    if (handout->line_count == HANDOUT_WAITING || atomic_load(&handout->shared->waiting) >= nodes) {
+    if (handout->line_count == HANDOUT_WAITING || waiting >= nodes) {
         answer_busy(exchange);
         return;
     }
@@ -361,7 +409,6 @@ static void serve_bytes(struct exchange *exchange, struct handout *handout, bool
     struct handout_ticket *ticket = exchange->ticket;
     int status = wanted(exchange, &ticket->first, &ticket->length);
     bool has_bytes = status == 200 || status == 206;
-    bool sends = has_bytes && exchange->head->method == HTTP_METHOD_GET;
     ticket->status = status;
     ticket->is_download = is_download;
     if (ticket->held && has_bytes && !is_as_hashed(ticket)) {
@@ -369,7 +416,7 @@ static void serve_bytes(struct exchange *exchange, struct handout *handout, bool
                        "ask /v1/have which pieces are, and name their chain in P2P-Chain");
         return;
     }
-    if (sends) {
+    if (has_bytes && exchange->head->method == HTTP_METHOD_GET) {
         serve_in_turn(exchange, handout);
         return;
     }
@@ -409,16 +456,19 @@ static void fail(struct exchange *exchange, struct handout *handout, int error)
  * address is not. What it has got is of use to a download of the chain that it names. */
 static void hear(struct exchange *exchange, struct handout *handout)
 {
-    const struct handout_ticket *ticket = exchange->ticket;
+    struct handout_ticket *ticket = exchange->ticket;
     const struct str *header = exchange->head->header;
     struct str news = ticket->held && !ticket->proven ? header[HTTP_HEADER_P2P_HAVE] : STR("");
-    struct asker who;
+    struct asker who, others[ASKERS_TOLD];
+    int64_t now_ms = loop_now_ms(handout->worker->loop);
+    ticket->crowd = false;
     if (!ticket->askers || askers_read(header[HTTP_HEADER_P2P_PEERS], &who, 1) != 1)
         return;
     uint16_t port = who.addr.port;
     who.addr = exchange->peer;
     who.addr.port = port;
-    askers_note(ticket->askers, &ticket->content, &who, news, loop_now_ms(handout->worker->loop));
+    askers_note(ticket->askers, &ticket->content, &who, news, now_ms);
+    ticket->crowd = askers_name(ticket->askers, &ticket->content, &who.id, now_ms, others) > 0;
 }
 
 /* Names others who fetch it, under addresses that are of use to this asker. */
@@ -588,9 +638,8 @@ static void on_gone(struct exchange *exchange, void *role, bool aborted)
 {
     struct handout *handout = role;
     struct handout_ticket *ticket = exchange->user;
-    (void)aborted;
     if (exchange->user_number != 0)
-        atomic_fetch_sub(&handout->shared->active, 1);
+        slot_give(ticket, aborted);
     exchange->user_number = 0;
     for (uint32_t i = 0; ticket && ticket->waits && i < handout->line_count; i++)
         if (handout->line[i] == ticket)

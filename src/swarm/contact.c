@@ -11,8 +11,9 @@
 
 enum {
     CONTACT_HEAD_MS = 10000,
-    CONTACT_AGAIN_MS = 250, /* between two questions to one holder what it has got meanwhile, */
-    CONTACT_ALONE_MS = 5000 /* or whom else it knows, while no index answers */
+    CONTACT_BUSY = 16,      /* requests under way: then news is of little use */
+    CONTACT_BEGIN_MS = 50,  /* a downloader that has no chain yet is asked again after twice that */
+    CONTACT_ALONE_MS = 5000 /* whom else a holder knows is asked, while no index answers */
 };
 
 void contact_init(struct download *download, uint8_t *bits, size_t bits_size)
@@ -65,13 +66,13 @@ void contact_again(struct download *download, int number)
     }
 }
 
-void contact_fail(struct download *download, int number)
+static void fail(struct download *download, int number, int64_t rest_ms)
 {
     struct holder *holder = &download->holders[number];
 
     holder->fails++;
     holder->addr_now = (holder->addr_now + 1) % holder->addr_count;
-    download_rest(download, number, DOWNLOAD_RETRY_MS << holder->fails);
+    download_rest(download, number, rest_ms << holder->fails);
     if (holder->fails < DOWNLOAD_FAILS_MAX) {
         if (holder->state == HOLDER_ASKED) {
             holder->state = HOLDER_NEW;
@@ -84,14 +85,19 @@ void contact_fail(struct download *download, int number)
     holder->state = HOLDER_OUT;
 }
 
+void contact_fail(struct download *download, int number)
+{
+    fail(download, number, DOWNLOAD_RETRY_MS);
+}
+
 /* What the bitmap says, for the plan. 0 or -P2P_EFULL. */
 static int take_bitmap(struct download *download, int number, const struct contact *contact)
 {
     struct holder *holder = &download->holders[number];
 
     holder->partial = !contact->whole;
-    holder->have_ms = loop_now_ms(download->config.loop);
-    holder->have_ms += contact->named_chain ? CONTACT_AGAIN_MS : 0;
+    holder->said_ms = holder->have_ms = loop_now_ms(download->config.loop);
+    holder->have_ms += contact->named_chain ? HOLDER_AGAIN_MS : 0;
     if (contact->whole) {
         plan_has_all(&download->plan, (unsigned)number);
         return 0;
@@ -138,7 +144,7 @@ static void finish(struct contact *contact, int result)
     download->holders[number].lacks |= result == -P2P_ENOTFOUND;
     if (again && (result == -P2P_EBUSY || result == -P2P_EFULL)) {
         result = 0; /* what it had is still good */
-        download->holders[number].have_ms = loop_now_ms(download->config.loop) + CONTACT_AGAIN_MS;
+        download->holders[number].have_ms = loop_now_ms(download->config.loop) + HOLDER_AGAIN_MS;
     }
     if (result == -P2P_ENOSPC || result == -P2P_EREADONLY) {
         download->fatal = result;
@@ -150,7 +156,8 @@ static void finish(struct contact *contact, int result)
     } else if (result != 0 && result != -P2P_ENOTFOUND && download->holders[number].hint) {
         hints_drop(download, number);
     } else if (result != 0) {
-        contact_fail(download, number);
+        bool begins = result == -P2P_ENOTFOUND && download->holders[number].hint;
+        fail(download, number, begins ? CONTACT_BEGIN_MS : DOWNLOAD_RETRY_MS);
     }
     download->changed(download);
 }
@@ -179,6 +186,7 @@ static void on_chain_done(void *ctx, int result)
     if (result != 0) {
         chains_free(&download->chains, (unsigned)chain);
     } else {
+        download->chain_ms = loop_now_ms(download->config.loop);
         ready(download, contact->holder, chain, contact);
     }
     wake_waiting(download);
@@ -355,13 +363,30 @@ static bool put_chain(const struct download *download, struct buf *headers)
     return true;
 }
 
+/* What came here since it was asked last: so it need not ask us. */
+static void put_news(struct download *download, struct holder *holder, struct buf *headers)
+{
+    char text[HELD_HEADER];
+    struct buf news = buf_on(text, sizeof text);
+
+    if (holder->whole || download->held.file < 0 || download->held_chain != download->proof.base) {
+        return;
+    }
+    held_news(&download->held, &holder->told, &news);
+    if (news.len > 0) {
+        buf_put_text(headers, "P2P-Have: ");
+        buf_put(headers, buf_str(&news));
+        buf_put_text(headers, "\r\n");
+    }
+}
+
 static void ask(struct contact *contact, int number)
 {
     static const struct client_handlers handlers = {
         .on_head = on_head, .on_body = on_body, .on_done = on_done};
     struct download *download = contact->download;
     struct holder *holder = &download->holders[number];
-    char target[96], lines[160];
+    char target[96], lines[160 + HELD_HEADER];
     struct buf buf = buf_on(target, sizeof target), headers = buf_on(lines, sizeof lines);
     int error = 0;
 
@@ -373,6 +398,9 @@ static void ask(struct contact *contact, int number)
     contact->again = holder->state == HOLDER_READY;
     contact->named_chain = put_chain(download, &headers);
     hints_put_self(download, &headers);
+    if (contact->named_chain) {
+        put_news(download, holder, &headers);
+    }
     memset(&contact->chain, 0, sizeof contact->chain);
     holder->state = contact->again ? HOLDER_READY : HOLDER_ASKED;
     struct client_request request = {.method = HTTP_METHOD_GET,
@@ -409,9 +437,10 @@ static bool is_stale(const struct download *download, int number, int64_t now)
     bool alone = download->sources.alone && download->pieces > 1 &&
                  holder->have_ms + CONTACT_ALONE_MS <= now;
     bool idle = download->plan.sources[number].in_flight == 0;
+    bool busy = download->plan.request_count >= CONTACT_BUSY;
+    int64_t due_ms = busy ? holder->said_ms + HOLDER_SILENT_MS : holder->have_ms;
 
-    if (holder->state != HOLDER_READY ||
-        !(holder->partial ? idle && holder->have_ms <= now : alone)) {
+    if (holder->state != HOLDER_READY || !(holder->partial ? idle && due_ms <= now : alone)) {
         return false;
     }
     for (int i = 0; i < DOWNLOAD_CONTACTS; i++) {

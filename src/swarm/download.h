@@ -100,7 +100,7 @@ struct download {
     struct hash_random random;
     struct bucket_meter meter;
     struct bound_meter downlink;
-    int64_t held_bytes;
+    int64_t held_bytes, chain_ms; /* chain_ms: since when a chain is known */
     uint64_t wasted;
     uint32_t retries;
     int fatal; /* our own disk failed: the error */

@@ -17,6 +17,10 @@ enum {
 }; /* pieces under way at a holder before any was right: one for each of two workers */
 
 enum {
+    MEET_MS = 150 /* others that begin at the same time are waited for so long */
+};
+
+enum {
     RUN_BYTES = 1024 * 1024
 }; /* a request: long enough to be worth it, short enough to be taken over */
 
@@ -483,12 +487,28 @@ static bool ask(struct download *download, int number, const struct proof_wish *
     return true;
 }
 
+/* With one giver of the chain all ask for the same pieces, the last ones. Another one may be known
+ * in a moment. */
+static bool is_early(const struct download *download, int64_t now)
+{
+    int ready = 0, coming = 0;
+
+    for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
+        const struct holder *holder = &download->holders[i];
+        ready += holder->state == HOLDER_READY;
+        coming += holder->state == HOLDER_ASKED ||
+                  (holder->state == HOLDER_NEW && holder->retry_ms <= now);
+    }
+    return ready == 1 && coming > 0 && download->plan.done_count == 0 &&
+           now - download->chain_ms < MEET_MS;
+}
+
 void fetch_pump(struct download *download)
 {
     int64_t now = loop_now_ms(download->config.loop);
     int wanted = wanted_lanes(download);
     struct proof_wish wish;
-    bool more = true;
+    bool more = !is_early(download, now);
 
     while (more) {
         more = false;

@@ -91,6 +91,42 @@ static bool is_at(const struct holder *holder, const struct plat_addr *addr)
     return false;
 }
 
+/* Who tells of pieces has begun, and need not be asked for some time. */
+static void heard(const struct download *download, struct holder *holder)
+{
+    int64_t now = loop_now_ms(download->config.loop);
+    int64_t most = holder->said_ms + HOLDER_SILENT_MS;
+
+    if (holder->state == HOLDER_READY) {
+        holder->have_ms = now + HOLDER_AGAIN_MS < most ? now + HOLDER_AGAIN_MS : most;
+    } else if (holder->state == HOLDER_NEW && holder->hint) {
+        holder->retry_ms = 0;
+    } else if (holder->state == HOLDER_OUT && holder->hint) {
+        holder->state = HOLDER_NEW;
+        holder->fails = DOWNLOAD_FAILS_MAX - 1;
+        holder->retry_ms = 0;
+    }
+}
+
+static void take_news(struct download *download, int number, const struct askers_entry *entry)
+{
+    struct holder *holder = &download->holders[number];
+
+    if (entry->news_count == 0 || !is_at(holder, &entry->who.addr)) {
+        return;
+    }
+    heard(download, holder);
+    if (holder->state != HOLDER_READY ||
+        proof_chain_of(&download->proof, (unsigned)number) != download->held_chain) {
+        return;
+    }
+    for (uint32_t i = 0; i < entry->news_count; i++) {
+        if (entry->news[i] < download->pieces) {
+            plan_has_piece(&download->plan, (unsigned)number, entry->news[i]);
+        }
+    }
+}
+
 void hints_hear(struct download *download)
 {
     struct askers_entry entry;
@@ -100,15 +136,8 @@ void hints_hear(struct download *download)
         int number = sources_find(download, &entry.who.id);
         if (number < 0) {
             take(download, &entry.who, -1);
-            continue;
-        }
-        bool believed = is_at(&download->holders[number], &entry.who.addr) &&
-                        download->holders[number].state == HOLDER_READY &&
-                        proof_chain_of(&download->proof, (unsigned)number) == download->held_chain;
-        for (uint32_t i = 0; i < entry.news_count && believed; i++) {
-            if (entry.news[i] < download->pieces) {
-                plan_has_piece(&download->plan, (unsigned)number, entry.news[i]);
-            }
+        } else {
+            take_news(download, number, &entry);
         }
     }
 }

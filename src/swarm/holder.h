@@ -9,6 +9,11 @@
 
 struct download;
 
+enum {
+    HOLDER_AGAIN_MS = 250,  /* between two questions to one holder what it has got meanwhile; */
+    HOLDER_SILENT_MS = 1000 /* who tells by itself need not be asked so often */
+};
+
 enum holder_state {
     HOLDER_NONE,  /* free */
     HOLDER_NEW,   /* to be asked what it has */
@@ -26,7 +31,9 @@ struct holder {
     int addr_count, addr_now;
     bool whole, blamed;
     bool partial;    /* ready with a part only: asked now and then what it has got since, */
-    int64_t have_ms; /* not before that */
+    int64_t have_ms; /* not before that, */
+    int64_t said_ms; /* and when it said so last */
+    uint64_t told;   /* of our pieces, to it, in these questions */
     bool hint;       /* another downloader spoke of it, and it has not said yet that it is so */
     int8_t teller;   /* of the hint, -1: itself */
     uint8_t misled;  /* hints of it that led nowhere, one after the other */

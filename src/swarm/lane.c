@@ -327,7 +327,7 @@ static void on_head(void *ctx, const struct http_head *head)
     bool good = head->status == 200 || head->status == 206;
 
     job->http_status = head->status;
-    if (good && head->header[HTTP_HEADER_P2P_HAVE].ptr != NULL) {
+    if ((good || head->status == 503) && head->header[HTTP_HEADER_P2P_HAVE].ptr != NULL) {
         (void)text_copy(head->header[HTTP_HEADER_P2P_HAVE], job->have, sizeof job->have);
     }
     if (good && !is_right_range(job, head)) {

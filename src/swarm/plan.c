@@ -14,7 +14,7 @@ enum {
     LOOK_MS = 20,         /* between two looks for what others send that could be taken over */
     SPARE_MS = 100,       /* what a faster source must win to be asked for what another sends */
     PATIENCE_MS = 100,    /* before another's share is asked for, and */
-    PATIENCE_PART = 5,    /* this part of the time that our own share took */
+    PATIENCE_PART = 50,   /* this part of the time that our own share took */
     CROWD = 8,            /* downloaders, with whom a source that has all is asked piece by piece */
     SCARCE = 4,           /* for so many downloaders there is one source that has all, or none */
     LEVEL_ELSEWHERE = 256 /* more than any rank: another downloader has it */

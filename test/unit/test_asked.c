@@ -104,12 +104,64 @@ static void test_one_content(void **state)
     }
 }
 
+/* What was asked for is out while something else was not sent: in a content that has room for it.
+ */
+static void test_out(void **state)
+{
+    static const struct {
+        uint32_t pieces, asked, gone, piece;
+        bool out;
+    } rows[] = {
+        {4, 1, 0, 0, true},
+        {4, 1, 0, 1, false},
+        {4, 4, 3, 0, true},
+        {4, 4, 3, 3, true},
+        {4, 4, 4, 0, false},
+        {4, 4, 4, 4, false},
+        {P2P_PIECES_AIM - 1, P2P_PIECES_AIM - 1, 1, P2P_PIECES_AIM - 2, true},
+        {P2P_PIECES_AIM, P2P_PIECES_AIM, 1, P2P_PIECES_AIM - 1, true},
+        {P2P_PIECES_AIM + 1, P2P_PIECES_AIM + 1, 1, P2P_PIECES_AIM, false},
+        {P2P_PIECES_AIM + 1, P2P_PIECES_AIM + 1, 1, 0, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        asked_init(&asked);
+        for (uint32_t piece = 0; piece < rows[i].asked; piece++)
+            asked_note(&asked, content, piece, 5000);
+        for (uint32_t piece = 0; piece < rows[i].gone; piece++) {
+            asked_gone(&asked, content, piece);
+            asked_gone(&asked, content, piece);
+        }
+        if (asked_is_out(&asked, content, rows[i].piece, rows[i].pieces) != rows[i].out)
+            fail_msg("row %zu", i);
+        assert_false(asked_is_out(&asked, other, rows[i].piece, rows[i].pieces));
+    }
+}
+
+/* Those who ask after a pause are others. */
+static void test_out_ends(void **state)
+{
+    static const struct {
+        int64_t after_ms;
+        bool out;
+    } rows[] = {{9999, true}, {10000, false}, {10001, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        asked_init(&asked);
+        asked_note(&asked, content, 1, 20000);
+        asked_note(&asked, content, 2, 20000 + rows[i].after_ms);
+        assert_int_equal(asked_is_out(&asked, content, 1, 8), rows[i].out);
+        assert_true(asked_is_out(&asked, content, 2, 8));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_once),   cmocka_unit_test(test_room),
         cmocka_unit_test(test_longest),     cmocka_unit_test(test_log),
-        cmocka_unit_test(test_one_content),
+        cmocka_unit_test(test_one_content), cmocka_unit_test(test_out),
+        cmocka_unit_test(test_out_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
