@@ -262,6 +262,10 @@ static void on_picked(void *ctx, int status, bool more)
     }
     if (status == P2P_EXIT_NOT_FOUND) {
         again_reset(&get->again); /* and it was said */
+        outcome_missed(&get->outcome, get->pick.what,
+                       get->pick.answered < get->pick.asked
+                           ? "not found; some super-peers did not answer"
+                           : "nobody offers it");
     }
     if (status == 0 || get->pick.truncated) {
         collect(get);

@@ -195,21 +195,34 @@ void outcome_here(struct outcome *outcome, const struct outcome_file *here)
     }
 }
 
-void outcome_failed(struct outcome *outcome, const char *shown, const char *reason, int status)
+/* key: whether it is a path or a WHAT that failed. */
+static void print_failed(const char *key, struct str value, const char *reason, int status)
 {
     char line[LINE_SIZE];
     struct buf buf = buf_on(line, sizeof line);
 
+    buf_put_char(&buf, '{');
+    json_put_field_text(&buf, key, value);
+    json_put_field_text(&buf, "error", text_from(reason));
+    json_put_field_i64(&buf, "status", status);
+    buf_put_text(&buf, "}\n");
+    fwrite(buf.ptr, 1, buf.len, stdout);
+}
+
+void outcome_failed(struct outcome *outcome, const char *shown, const char *reason, int status)
+{
     outcome->failed++;
     outcome_note(outcome, status);
     progress_clear(&outcome->lines);
     session_say("%s: %s", shown, reason);
     if (outcome->style == PRINT_JSON) {
-        buf_put_char(&buf, '{');
-        json_put_field_text(&buf, "path", text_from(shown));
-        json_put_field_text(&buf, "error", text_from(reason));
-        json_put_field_i64(&buf, "status", status);
-        buf_put_text(&buf, "}\n");
-        fwrite(buf.ptr, 1, buf.len, stdout);
+        print_failed("path", text_from(shown), reason, status);
+    }
+}
+
+void outcome_missed(const struct outcome *outcome, struct str what, const char *reason)
+{
+    if (outcome->style == PRINT_JSON) {
+        print_failed("what", what, reason, P2P_EXIT_NOT_FOUND);
     }
 }

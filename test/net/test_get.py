@@ -314,6 +314,17 @@ def test_get_as_json(fleet, index, here):
     assert last["sha256"] == sha256(b"beta") and last["path"].endswith("b.txt")
 
 
+def test_get_as_json_of_what_nobody_offers(fleet, index, here):
+    fleet.peer(index, {"a/b.txt": b"beta"})
+    index.wait_file("a/b.txt")
+    words = ["0" * 64, "a/b.txt", "none/", "*.none"]
+    done = fleet.run("get", *words, "--json", index=index, cwd=here)
+    assert done.code == 4
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    assert [line.get("what") for line in lines] == [words[0], None, words[2], words[3]]
+    assert all(line["status"] == 4 and line["error"] for line in lines if "what" in line)
+
+
 @pytest.mark.long
 def test_a_file_that_changes_while_it_is_fetched(fleet, index, here):
     """The old content whole, the new one whole, or a clear word: never a mixture."""
