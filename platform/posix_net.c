@@ -18,6 +18,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+enum {
+    NOTSENT_MAX = 32 * 1024 /* bytes that wait in the kernel beyond those under way: what is given
+                               to it is late by all that waits there for others */
+};
+
 union net_address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -67,6 +72,9 @@ static void option_set(int fd, int level, int name, int value)
 static int socket_setup(int fd)
 {
     option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+#ifdef TCP_NOTSENT_LOWAT
+    option_set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_MAX);
+#endif
     if (posix_close_on_exec(fd) != 0)
         return -1;
     return fcntl(fd, F_SETFL, O_NONBLOCK);

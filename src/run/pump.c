@@ -68,9 +68,11 @@ static enum pump_result stream_run(struct conn *conn)
         return PUMP_WAIT;
     }
     for (size_t turn = 0; turn < CONN_TURN_BYTES;) {
-        int made = 0;
-        while (!conn->ended && !conn->cut && stream_room(conn) && (made = stream_make(conn)) > 0)
-            turn += (size_t)made;
+        int made = 1; /* with no room there is nobody to ask yet */
+        while (!conn->ended && !conn->cut && made > 0 && stream_room(conn)) {
+            made = stream_make(conn);
+            turn += made > 0 ? (size_t)made : 0;
+        }
         if (made < 0 || conn->cut)
             return PUMP_CUT;
         if (conn->ended)

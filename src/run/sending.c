@@ -135,7 +135,7 @@ void sending_run(struct client *client)
     if (client->state != LINK_OPEN || client->closing)
         return;
     do {
-        made = has_room(client) ? body_fill(client) : 0;
+        made = has_room(client) ? body_fill(client) : 1; /* nobody could be asked yet */
         turn += made;
         if (link_is_over(client))
             return;
