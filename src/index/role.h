@@ -19,8 +19,8 @@ enum {
     ROLE_HOLDERS_MAX = 1000,  /* of one content, that an answer looks at: P2P_RESULTS_MAX */
     ROLE_SCRATCH = 14 * 1024, /* an answer that is written in one go: what exchange_body takes */
     ROLE_GATES = 64,          /* for log lines about refusals, by the sender's address: one each */
-    ROLE_GATE_MS = 1000,      /* and so many of look-ups, and of changes */
-    ROLE_GATE_LINES = 20,
+    ROLE_GATE_MS = 1000,      /* and so often, */
+    ROLE_GATE_LINES = 20,     /* so many of look-ups, and of changes */
     ROLE_FEED_SIZE = 8,
 };
 
