@@ -171,8 +171,15 @@ $(BUILD)/host/pack: toolchains/pack.c
 	@mkdir -p $(dir $@)
 	$(call say,HOST,$<)$(HOSTCC) -std=c11 -O1 -o $@ $<
 
-$(O)/web.c: $(BUILD)/host/pack $(WEB_SRC) $(O)/links
-	$(call say,PACK,web)$(BUILD)/host/pack web/ $(WEB_SRC) >$@
+# index.html stays as it is, for whoever reads it with curl.
+WEB_PACKED := $(foreach f,$(WEB_SRC),$(if $(filter %.js %.css,$f),$(O)/$f.gz,$f))
+
+$(O)/%.gz: % $(READY)
+	@mkdir -p $(dir $@)
+	$(call say,GZIP,$<)gzip -9nc $< >$@
+
+$(O)/web.c: $(BUILD)/host/pack $(WEB_PACKED) $(O)/links
+	$(call say,PACK,web)$(BUILD)/host/pack $(WEB_PACKED) >$@
 
 $(O)/obj/web.o: $(O)/web.c src/ui/web.h $(READY)
 	@mkdir -p $(dir $@)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs on the machine that builds: writes the files of web/ as one C source, which defines the
- * table that src/ui/web.h declares. It neither compresses nor changes a byte. Usage: pack FOLDER
- * FILE... >web.c */
+/* Runs on the machine that builds: writes the files of the page as one C source, which defines the
+ * table that src/ui/web.h declares. It changes no byte; a file that ends in .gz is told to be
+ * compressed. Usage: pack FILE... >web.c */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +22,19 @@ static const struct type types[] = {
     {".json", "application/json"},
 };
 
+/* How many bytes of the path are its name without ".gz". */
+static size_t plain_length(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 3 && strcmp(path + length - 3, ".gz") == 0 ? length - 3 : length;
+}
+
 static const char *type_of(const char *path)
 {
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
-        if (strcmp(dot, types[i].ending) == 0) {
+    size_t length = plain_length(path);
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        size_t ending = strlen(types[i].ending);
+        if (length > ending && strncmp(path + length - ending, types[i].ending, ending) == 0) {
             return types[i].name;
         }
     }
@@ -53,23 +61,29 @@ static unsigned long write_bytes(const char *path, int number)
     return size;
 }
 
+static void write_row(const char *path, int number, unsigned long size)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    size_t length = plain_length(name);
+    printf("    {\"%.*s\", \"%s\", file_%d, %lu, %d},\n", (int)length, name, type_of(name), number,
+           size, name[length] != '\0');
+}
+
 int main(int argc, char **argv)
 {
     unsigned long sizes[64];
-    if (argc < 3 || argc - 2 > 64) {
-        fprintf(stderr, "usage: pack FOLDER FILE... (64 files at most)\n");
+    if (argc < 2 || argc - 1 > 64) {
+        fprintf(stderr, "usage: pack FILE... (64 files at most)\n");
         return 2;
     }
-    size_t skip = strlen(argv[1]);
-    printf("/* Made by toolchains/pack.c from %s. */\n#include \"ui/web.h\"\n\n", argv[1]);
-    for (int i = 2; i < argc; i++) {
-        sizes[i - 2] = write_bytes(argv[i], i);
+    printf("/* Made by toolchains/pack.c. */\n#include \"ui/web.h\"\n\n");
+    for (int i = 1; i < argc; i++) {
+        sizes[i - 1] = write_bytes(argv[i], i);
     }
     printf("\nconst struct web_file web_files[] = {\n");
-    for (int i = 2; i < argc; i++) {
-        printf("    {\"%s\", \"%s\", file_%d, %lu},\n", argv[i] + skip, type_of(argv[i]), i,
-               sizes[i - 2]);
+    for (int i = 1; i < argc; i++) {
+        write_row(argv[i], i, sizes[i - 1]);
     }
-    printf("    {0, 0, 0, 0},\n};\n");
+    printf("    {0, 0, 0, 0, 0},\n};\n");
     return ferror(stdout) != 0 || fflush(stdout) != 0;
 }

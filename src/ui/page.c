@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Serves the packed files of web/. They are few and small; each has a strong ETag, so that a
- * browser asks again at each visit (a new version shows at once) and gets 304. The policy lets the
- * page load its own script and style and nothing else, and lets nobody frame it. Loop thread. */
+/* Serves the packed files of web/. They are few and small; what only a browser asks for is sent as
+ * gzip, which each of them takes. Each has a strong ETag, so that a browser asks again at each
+ * visit (a new version shows at once) and gets 304. The policy lets the page load its own script
+ * and style and nothing else, and lets nobody frame it. Loop thread. */
 #include "ui/page.h"
 
 #include "ui/web.h"
@@ -87,6 +88,9 @@ static void page_begin(struct exchange *exchange, void *role)
     if (known) {
         exchange_end(exchange);
         return;
+    }
+    if (file->compressed) {
+        exchange_header(exchange, "Content-Encoding", STR("gzip"));
     }
     exchange->user = (void *)(uintptr_t)file;
     exchange_stream(exchange, (int64_t)file->size, page_produce);

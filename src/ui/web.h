@@ -8,6 +8,7 @@ struct web_file {
     const char *type; /* Content-Type */
     const unsigned char *bytes;
     unsigned long size;
+    int compressed; /* the bytes are gzip's */
 };
 
 /* Ended by a NULL path. */

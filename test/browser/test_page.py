@@ -3,6 +3,8 @@
 can do more than be read."""
 
 import contextlib
+import gzip
+from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -255,6 +257,10 @@ def test_a_browser_asks_again_and_gets_304(fleet):
     for path, kind in (("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css")):
         first = index.get(path)
         tag = first.header("etag")
+        packed = first.header("content-encoding") == "gzip"
+        assert packed == (path != "/")
+        source = (Path(__file__).parents[2] / "web" / (path[1:] or "index.html")).read_bytes()
+        assert (gzip.decompress(first.body) if packed else first.body) == source
         assert first.status == 200 and first.header("content-type").startswith(kind)
         assert "default-src 'none'" in first.header("content-security-policy")
         assert first.header("x-content-type-options") == "nosniff"
