@@ -20,7 +20,8 @@ enum action {
     OPTION_QUIET,
     OPTION_VERBOSE,
     OPTION_NO_PROMPT,
-    OPTION_HELP
+    OPTION_HELP,
+    OPTION_VERSION
 };
 
 struct option {
@@ -48,6 +49,7 @@ static const struct option options[] = {
     {'v', "verbose", OPTION_VERBOSE, NULL, NULL, "tell more"},
     {0, "no-prompt", OPTION_NO_PROMPT, NULL, NULL, "read no commands on a terminal"},
     {'h', "help", OPTION_HELP, NULL, NULL, "print this help"},
+    {'V', "version", OPTION_VERSION, NULL, NULL, "print the version"},
 };
 enum { OPTION_COUNT = sizeof options / sizeof options[0] };
 
@@ -84,6 +86,45 @@ static const struct option *find_name(struct str name)
         }
     }
     return NULL;
+}
+
+/* The command that a mistyped word is at most two letters away from, or NULL. */
+static const char *near_command(const struct command *commands, const char *word)
+{
+    size_t best = strlen(word) < 3 ? strlen(word) : 3;
+    const char *near = NULL;
+
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        size_t distance = text_distance(text_from(word), text_from(c->name));
+        if (distance < best) {
+            best = distance;
+            near = c->name;
+        }
+    }
+    return near;
+}
+
+static int take_command(struct parser *parser, const char *word)
+{
+    const struct command *command = parser->line->commands;
+
+    if (parser->only_words) {
+        return fail(parser, "%s: the command comes before --; see p2p help", word);
+    }
+    while (command->name != NULL && strcmp(command->name, word) != 0) {
+        command++;
+    }
+    if (command->name != NULL) {
+        parser->line->command = command;
+        return 0;
+    }
+    const char *near = near_command(parser->line->commands, word);
+    if (near == NULL) {
+        return fail(parser, "%s: no such command; see p2p help", word);
+    }
+    snprintf(parser->err, parser->err_size, "%s: no such command; did you mean p2p %s?", word,
+             near);
+    return -P2P_EINVAL;
 }
 
 static int take(struct parser *parser, const struct option *option, const char *value)
@@ -124,6 +165,8 @@ static int take(struct parser *parser, const struct option *option, const char *
     case OPTION_HELP:
         parser->help = true;
         return 0;
+    case OPTION_VERSION:
+        return take_command(parser, "version");
     }
     return 0;
 }
@@ -204,45 +247,6 @@ static int parse_short(struct parser *parser, int argc, char **argv, int *at)
         return take(parser, option, value);
     }
     return 0;
-}
-
-/* The command that a mistyped word is at most two letters away from, or NULL. */
-static const char *near_command(const struct command *commands, const char *word)
-{
-    size_t best = strlen(word) < 3 ? strlen(word) : 3;
-    const char *near = NULL;
-
-    for (const struct command *c = commands; c->name != NULL; c++) {
-        size_t distance = text_distance(text_from(word), text_from(c->name));
-        if (distance < best) {
-            best = distance;
-            near = c->name;
-        }
-    }
-    return near;
-}
-
-static int take_command(struct parser *parser, const char *word)
-{
-    const struct command *command = parser->line->commands;
-
-    if (parser->only_words) {
-        return fail(parser, "%s: the command comes before --; see p2p help", word);
-    }
-    while (command->name != NULL && strcmp(command->name, word) != 0) {
-        command++;
-    }
-    if (command->name != NULL) {
-        parser->line->command = command;
-        return 0;
-    }
-    const char *near = near_command(parser->line->commands, word);
-    if (near == NULL) {
-        return fail(parser, "%s: no such command; see p2p help", word);
-    }
-    snprintf(parser->err, parser->err_size, "%s: no such command; did you mean p2p %s?", word,
-             near);
-    return -P2P_EINVAL;
 }
 
 static int take_word(struct parser *parser, char *word)

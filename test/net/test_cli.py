@@ -75,6 +75,7 @@ def on_terminal(fleet, *args, index=None, rows=24, cols=80, deadline=15):
 def test_version(fleet):
     out = fleet.ok("version").out
     assert re.match(r"p2p \d+\.\d+\.\d+", out)
+    assert fleet.ok("--version").out == out and fleet.ok("-V").out == out
 
 
 def test_help_names_every_command(fleet):
