@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { FOLD_BLOCK = 64, FOLD_STEP = 16 };
+enum { FOLD_BLOCK = 64, FOLD_WORD = 8 };
 
 /* For each combining mark: pairs of a letter and the letter with that mark. Latin, Greek, Cyrillic.
  */
@@ -151,18 +151,6 @@ bool fold_is_ascii(struct str text)
     return any < 0x80;
 }
 
-/* In blocks of a constant size, which compilers turn into vector code. */
-void fold_ascii(const char *restrict in, char *restrict out, size_t size)
-{
-    for (; size >= FOLD_BLOCK; size -= FOLD_BLOCK, in += FOLD_BLOCK, out += FOLD_BLOCK) {
-        for (int i = 0; i < FOLD_BLOCK; i++) {
-            uint8_t byte = (uint8_t)in[i];
-            out[i] = (char)(byte | (uint8_t)((uint8_t)(byte - 'A') < 26) << 5);
-        }
-    }
-    fold_bytes(in, out, size);
-}
-
 size_t fold_text(struct str text, char *out, size_t size)
 {
     size_t len = text.len < size ? text.len : size;
@@ -189,14 +177,44 @@ size_t fold_anchor(struct str needle)
     return rarest;
 }
 
+/* Two neighbours of a needle, as they are looked for: what a byte is or-ed with before it is
+ * compared. A letter and no other byte becomes that letter. */
+struct fold_want {
+    uint8_t byte[2], or [2];
+};
+
 /* True when at one of these places both bytes are the wanted ones. In blocks of a constant size
  * this is vector code; memchr for a common letter stops every few bytes. */
-static inline bool fold_any(const char *a, const char *b, const char want[static 2], size_t size)
+static inline bool fold_any(const char *a, const char *b, struct fold_want want)
 {
     uint8_t any = 0;
-    for (size_t i = 0; i < size; i++)
-        any |= (uint8_t)((a[i] == want[0]) & (b[i] == want[1]));
+    for (size_t i = 0; i < FOLD_BLOCK; i++)
+        any |= (uint8_t)((((uint8_t)a[i] | want.or [0]) == want.byte[0]) &
+                         (((uint8_t)b[i] | want.or [1]) == want.byte[1]));
     return any != 0;
+}
+
+/* The same for eight places in one word. */
+static inline bool fold_any_word(const char *a, const char *b, struct fold_want want)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t differ = ((fold_load(a) | want.or [0] * ones) ^ want.byte[0] * ones) |
+                      ((fold_load(b) | want.or [1] * ones) ^ want.byte[1] * ones);
+    return ((differ - ones) & ~differ & ones << 7) != 0;
+}
+
+static bool fold_same(const char *text, struct str needle)
+{
+    size_t i = 0;
+    while (i < needle.len && fold_byte(text[i]) == needle.ptr[i])
+        i++;
+    return i == needle.len;
+}
+
+static void fold_want_byte(struct fold_want *want, int i, char byte)
+{
+    want->byte[i] = (uint8_t)byte;
+    want->or [i] = byte >= 'a' && byte <= 'z' ? 0x20 : 0;
 }
 
 ptrdiff_t fold_find(struct str text, struct str needle, size_t from, size_t anchor)
@@ -205,18 +223,24 @@ ptrdiff_t fold_find(struct str text, struct str needle, size_t from, size_t anch
         return -1;
     size_t count = text.len - needle.len + 1; /* places where it may begin */
     size_t beside = anchor + 1 < needle.len ? anchor + 1 : anchor > 0 ? anchor - 1 : anchor;
-    const char want[2] = {needle.ptr[anchor], needle.ptr[beside]};
+    struct fold_want want;
+    fold_want_byte(&want, 0, needle.ptr[anchor]);
+    fold_want_byte(&want, 1, needle.ptr[beside]);
     const char *a = text.ptr + anchor, *b = text.ptr + beside;
-    for (size_t end; from < count; from = end) {
+    size_t near = from; /* up to here places are looked at by the word */
+    for (size_t clear = from; from < count; from = clear) {
         size_t left = count - from;
-        end = from + (left >= FOLD_BLOCK ? FOLD_BLOCK : left >= FOLD_STEP ? FOLD_STEP : left);
-        if (end - from == FOLD_BLOCK && !fold_any(a + from, b + from, want, FOLD_BLOCK))
+        if (from >= near && left >= FOLD_BLOCK) {
+            clear = near = from + FOLD_BLOCK;
+            if (!fold_any(a + from, b + from, want))
+                continue;
+        }
+        clear = from + (left >= FOLD_WORD ? FOLD_WORD : left);
+        if (left >= FOLD_WORD && !fold_any_word(a + from, b + from, want))
             continue;
-        if (end - from == FOLD_STEP && !fold_any(a + from, b + from, want, FOLD_STEP))
-            continue;
-        for (; from < end; from++) {
-            if (a[from] == want[0] && b[from] == want[1] &&
-                memcmp(text.ptr + from, needle.ptr, needle.len) == 0)
+        for (; from < clear; from++) {
+            if (((uint8_t)a[from] | want.or [0]) == want.byte[0] &&
+                fold_same(text.ptr + from, needle))
                 return (ptrdiff_t)from;
         }
     }

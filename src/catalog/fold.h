@@ -12,11 +12,9 @@
 /* Folds text into out (size bytes, FOLD_SIZE is enough) and returns the length; cut at a character
  * when out is small. */
 size_t fold_text(struct str text, char *out, size_t size);
-/* Folds size bytes as ASCII; bytes over 127 stay. in and out must not overlap. */
-void fold_ascii(const char *restrict in, char *restrict out, size_t size);
 bool fold_is_ascii(struct str text);
-/* Position of needle (not empty) in text at or after `from`, or -1. anchor: which byte of the
- * needle to look for, best its rarest, which fold_anchor tells. */
+/* Position of needle (folded, not empty) in text (folded, or all ASCII) at or after `from`, or -1.
+ * anchor: which byte of the needle to look for, best its rarest, which fold_anchor tells. */
 ptrdiff_t fold_find(struct str text, struct str needle, size_t from, size_t anchor);
 size_t fold_anchor(struct str needle);
 

@@ -315,6 +315,7 @@ void offers_free(struct catalog *catalog, uint32_t offer, enum tables_ring ring)
     offers_unlink_name(catalog, offer);
     at->name = 0;
     pool_give(&catalog->offers, offer);
+    catalog->freed++;
 }
 
 uint32_t offers_holders(struct catalog *catalog, uint32_t content)

@@ -183,14 +183,15 @@ static enum pattern_fit pattern_fit_at(struct str path, size_t at, size_t len)
     return part ? PATTERN_PREFIX : PATTERN_SUBSTRING;
 }
 
-static enum pattern_fit pattern_fit_substring(const struct pattern *pattern, struct str folded)
+enum pattern_fit pattern_fit_between(const struct pattern *pattern, struct str folded, size_t from,
+                                     size_t end)
 {
     struct str needle = {pattern->folded, pattern->folded_len};
     enum pattern_fit best = PATTERN_NO;
     if (needle.len == 0)
         return PATTERN_SUBSTRING;
-    ptrdiff_t at = fold_find(folded, needle, 0, pattern->anchor);
-    while (at >= 0 && best < PATTERN_EXACT) {
+    ptrdiff_t at = fold_find(folded, needle, from, pattern->anchor);
+    while (at >= 0 && (size_t)at < end && best < PATTERN_EXACT) {
         enum pattern_fit fit = pattern_fit_at(folded, (size_t)at, needle.len);
         best = fit > best ? fit : best;
         at = fold_find(folded, needle, (size_t)at + 1, pattern->anchor);
@@ -204,7 +205,7 @@ enum pattern_fit pattern_fit_folded(const struct pattern *pattern, struct str fo
     if (pattern->only_exact)
         return PATTERN_NO;
     if (!pattern->is_glob)
-        return pattern_fit_substring(pattern, folded);
+        return pattern_fit_between(pattern, folded, 0, folded.len);
     bool fits =
         name_glob(glob, folded) || (pattern->is_base_glob && name_glob(glob, name_base(folded)));
     return fits ? PATTERN_SUBSTRING : PATTERN_NO;

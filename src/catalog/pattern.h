@@ -40,6 +40,10 @@ struct str pattern_needle(const struct pattern *pattern);
 enum pattern_fit pattern_fit(const struct pattern *pattern, struct str path, struct str folded);
 /* The same for a path whose length shows that it is not the very text. */
 enum pattern_fit pattern_fit_folded(const struct pattern *pattern, struct str folded);
+/* Of a substring alone: how well the best of those places fits that begin in [from, end) of a
+ * folded path and are followed by more of it, or end it. */
+enum pattern_fit pattern_fit_between(const struct pattern *pattern, struct str folded, size_t from,
+                                     size_t end);
 bool pattern_ext_fits(const struct pattern *pattern, struct str base);
 /* node: its whole name, or the first 8 or more digits of its id. */
 bool pattern_node_fits(const struct pattern *pattern, struct str name, const struct record_id *id);

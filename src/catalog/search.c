@@ -19,9 +19,10 @@ enum {
     /* units of work, about 100 ns each */
     SEARCH_COST_PAGE = 8,
     SEARCH_COST_NAME = 3,
-    SEARCH_SIGNS_PER_UNIT = 8,
-    SEARCH_AHEAD = 8,  /* pages whose signatures are fetched before they are asked for */
-    SEARCH_BATCH = 32, /* cache lines that a small core can wait for, times a few */
+    SEARCH_SIGNS_PER_UNIT = 8, /* a cache line of a word of their signatures */
+    SEARCH_AHEAD = 24,         /* pages whose signatures are fetched before they are asked for */
+    SEARCH_BATCH = 32,         /* cache lines that a small core can wait for, times a few */
+    SEARCH_NEXT = 2,           /* results from one level to the next when they are given out */
     SEARCH_AGE_BITS = 40,
     SEARCH_HOLDERS_MAX = (1 << 20) - 1,
 };
@@ -35,6 +36,7 @@ struct search {
     enum search_phase phase;
     uint32_t page;  /* the next one */
     uint32_t exact; /* the name that was found by hash */
+    uint32_t freed; /* the catalog's count when it began */
     struct texts_filter filter, names_filter, suffix_filter;
     struct str
         suffix; /* the needle up to its last slash, when something follows; in pattern.folded */
@@ -43,7 +45,7 @@ struct search {
     uint16_t folder_at, folder_count;
     struct search_item {
         uint32_t name, text;
-    } batch[SEARCH_BATCH]; /* names to look at; empty between steps */
+    } batch[SEARCH_BATCH]; /* names to look at, of one page or more; empty between steps */
     uint32_t batch_count;
     uint32_t found_at;
     struct pattern pattern;
@@ -110,7 +112,9 @@ struct search_path {
     uint32_t folder; /* 0: none yet */
     struct str in;   /* the folder, as it is */
     size_t folder_len, len;
-    bool seen; /* the folder has the needle itself: its names were looked at before */
+    size_t from;          /* what begins before it ends in the folder */
+    enum pattern_fit fit; /* of that, for a substring */
+    bool seen;            /* the folder has the needle itself: its names were looked at before */
     char folded[FOLD_SIZE(P2P_PATH_MAX)];
 };
 
@@ -118,7 +122,8 @@ static void search_path_init(struct search_path *path)
 {
     path->folder = 0;
     path->in = (struct str){NULL, 0};
-    path->folder_len = path->len = 0;
+    path->folder_len = path->len = path->from = 0;
+    path->fit = PATTERN_NO;
     path->seen = false;
 }
 
@@ -131,7 +136,14 @@ static void search_enter(const struct search *search, struct search_path *path, 
     path->in = names_folder_text(&search->catalog->names, folder);
     path->folder_len = fold_text(path->in, path->folded, sizeof(path->folded));
     struct str folded = {path->folded, path->folder_len};
-    path->seen = needle.len > 0 && fold_find(folded, needle, 0, search->pattern.anchor) >= 0;
+    path->from = path->folder_len > needle.len ? path->folder_len - needle.len : 0;
+    path->fit = PATTERN_NO;
+    if (search->pattern.is_glob) {
+        path->seen = needle.len > 0 && fold_find(folded, needle, 0, search->pattern.anchor) >= 0;
+    } else {
+        path->fit = pattern_fit_between(&search->pattern, folded, 0, path->from);
+        path->seen = needle.len > 0 && path->fit != PATTERN_NO;
+    }
 }
 
 static enum pattern_fit search_name_fit(const struct search *search, struct search_path *path,
@@ -148,9 +160,12 @@ static enum pattern_fit search_name_fit(const struct search *search, struct sear
                                              sizeof(path->folded) - path->folder_len);
     struct str folded = {path->folded, path->len};
     size_t len = path->in.len + base.len;
-    if (len != pattern->rest_len && len != pattern->whole_len)
+    if (len == pattern->rest_len || len == pattern->whole_len)
+        return pattern_fit(pattern, names_path(names, name, text), folded);
+    if (pattern->is_glob || pattern->only_exact)
         return pattern_fit_folded(pattern, folded);
-    return pattern_fit(pattern, names_path(names, name, text), folded);
+    enum pattern_fit fit = pattern_fit_between(pattern, folded, path->from, path->len);
+    return fit > path->fit ? fit : path->fit;
 }
 
 /* Looks at a name that may fit, and at its offers. */
@@ -327,13 +342,16 @@ static const struct texts_filter *search_filter(const struct search *search)
 /* True: a page that may hold something is in hand (search->page - 1). */
 static bool search_next_page(struct search *search)
 {
-    uint32_t end = search->catalog->names.texts.fresh;
-    while (search->page < end && search->work > 0) {
+    const struct texts *texts = &search->catalog->names.texts;
+    enum texts_kind kind = search->phase == SEARCH_NAMES ? TEXTS_BASE : TEXTS_FOLDER;
+    while (search->page < texts->fresh && search->work > 0) {
         uint32_t page = search->page++;
-        if (page % SEARCH_SIGNS_PER_UNIT == 0)
+        if (page % SEARCH_SIGNS_PER_UNIT == 0) {
             search->work--;
-        if (page + SEARCH_AHEAD < end)
-            texts_expect(&search->catalog->names.texts, page + SEARCH_AHEAD, search_filter(search));
+            texts_expect(texts, page + SEARCH_AHEAD, search_filter(search));
+        }
+        if (!texts_is(texts, page, kind))
+            continue;
         if (search_page_may(search, page))
             return true;
     }
@@ -374,17 +392,14 @@ static void search_wide_page(struct search *search, struct str page)
     search_spend(search, SEARCH_COST_PAGE);
 }
 
-/* An ASCII page is folded and looked through as a whole. A hit may lie in the number of a text's
+/* An ASCII page is looked through as a whole, as it is. A hit may lie in the number of a text's
  * owner: then the text is nobody's, which search_sieve finds out when it has the name. */
 static void search_ascii_page(struct search *search, struct str page)
 {
     const struct names *names = &search->catalog->names;
     struct str needle = pattern_needle(&search->pattern);
-    char folded[TEXTS_PAGE];
     ptrdiff_t hit;
-    fold_ascii(page.ptr, folded, page.len);
-    struct str all = {folded, page.len};
-    for (size_t at = 0; (hit = fold_find(all, needle, at, search->pattern.anchor)) >= 0;) {
+    for (size_t at = 0; (hit = fold_find(page, needle, at, search->pattern.anchor)) >= 0;) {
         uint32_t name;
         struct str text = texts_around(page, (size_t)hit, &name);
         if (name >= 1 && name <= names->names.fresh)
@@ -397,6 +412,7 @@ static void search_ascii_page(struct search *search, struct str page)
 static void search_names(struct search *search)
 {
     if (!search_next_page(search)) {
+        search_flush(search);
         if (search->page >= search->catalog->names.texts.fresh)
             search->phase = SEARCH_DONE;
         return;
@@ -407,7 +423,6 @@ static void search_names(struct search *search)
         search_wide_page(search, page);
     else
         search_ascii_page(search, page);
-    search_flush(search);
 }
 
 bool search_step(struct search *search, uint32_t max_work)
@@ -427,6 +442,8 @@ bool search_step(struct search *search, uint32_t max_work)
         if (search->phase == SEARCH_DONE)
             ranking_sort(&search->found);
     }
+    if (search->phase != SEARCH_DONE)
+        search_flush(search);
     return search->phase != SEARCH_DONE;
 }
 
@@ -454,6 +471,7 @@ static int search_take(struct catalog *catalog, uint32_t limit, struct search **
     struct search *search = pool_at(&catalog->searches, slot);
     search->catalog = catalog;
     search->slot = slot;
+    search->freed = catalog->freed;
     search->found.limit = limit < P2P_RESULTS_MAX ? limit : P2P_RESULTS_MAX;
     *out = search;
     return 0;
@@ -497,16 +515,42 @@ static bool search_still_fits(const struct search *search, uint32_t offer)
     search_path_init(&path);
     if (at->name == 0 || !search_offer_fits(search, at))
         return false;
+    if (search->freed == search->catalog->freed)
+        return true;
     if (!search->pattern.by_content)
         return search_name_fit(search, &path, at->name) != PATTERN_NO;
     return at->content && memcmp(&tables_content(search->catalog, at->content)->sha256,
                                  &search->pattern.content, sizeof(struct record_content)) == 0;
 }
 
+/* What the next results point to comes in while this one is written, a level each. */
+static void search_expect_found(const struct search *search)
+{
+    const struct catalog *catalog = search->catalog;
+    const struct names *names = &catalog->names;
+    const struct ranking *found = &search->found;
+    uint32_t at = search->found_at;
+    if (at + 3 * SEARCH_NEXT >= found->count)
+        return;
+    __builtin_prefetch(tables_offer(catalog, found->entry[at + 3 * SEARCH_NEXT].offer));
+    const struct tables_offer *offer =
+        tables_offer(catalog, found->entry[at + 2 * SEARCH_NEXT].offer);
+    __builtin_prefetch(&names->names.items[offer->name * sizeof(struct names_name)]);
+    __builtin_prefetch(&catalog->contents.items[offer->content * sizeof(struct tables_content)]);
+    offer = tables_offer(catalog, found->entry[at + SEARCH_NEXT].offer);
+    if (offer->name == 0)
+        return;
+    const struct names_name *name = names_at(names, offer->name);
+    __builtin_prefetch(names->texts.pages + name->text);
+    __builtin_prefetch(names->texts.pages + names_folder_at(names, name->folder)->text);
+}
+
 int search_next(struct search *search, struct lookup_offer *out)
 {
     while (search->found_at < search->found.count) {
-        uint32_t offer = search->found.entry[search->found_at++].offer;
+        uint32_t offer = search->found.entry[search->found_at].offer;
+        search_expect_found(search);
+        search->found_at++;
         if (search_still_fits(search, offer)) {
             lookup_read(search->catalog, offer, out);
             return 1;

@@ -83,6 +83,7 @@ struct catalog {
     uint32_t tomb_first, tomb_last; /* oldest first */
     uint32_t offers_per_node, nodes_per_ip;
     uint64_t refused;
+    uint32_t freed;    /* offers so far: where none was, a slot is still the same offer */
     uint32_t instance; /* of this run, in cursors */
     void (*on_change)(void *ctx, const struct catalog_change *change);
     void *change_ctx;

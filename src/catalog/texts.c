@@ -13,7 +13,9 @@ enum {
     TEXTS_FILTER_PAIRS = 8,       /* of a needle with triples: more make it no rarer */
     TEXTS_REUSE = TEXTS_PAGE / 4, /* free bytes that make a page worth closing up */
     TEXTS_TRIES = 4,              /* pages looked at for room before a fresh one is begun */
-    TEXTS_EXPECTED = 2,           /* words of a signature that most pages are ruled out by */
+    TEXTS_EXPECTED = 4,           /* words of a signature that most pages are ruled out by */
+    TEXTS_BLOCK = 40, /* pages whose signatures lie together: an odd number of cache lines a word,
+                         so that the words of one page do not crowd in few sets of the cache */
     TEXTS_TRIPLES = 4096,
     TEXTS_CLASSES = 42, /* of bytes, for pairs: letters, digits and what names have else */
     TEXTS_SINGLES = TEXTS_TRIPLES + (TEXTS_CLASSES * TEXTS_CLASSES + 63) / 64 * 64,
@@ -33,9 +35,18 @@ static struct texts_page *texts_head(const struct texts *texts, uint32_t page)
     return (struct texts_page *)(void *)(texts->pages + (size_t)page * TEXTS_PAGE);
 }
 
+/* Word 0 of a page's signature; the next ones lie TEXTS_BLOCK words apart. A search asks all pages
+ * for the same few words: those of neighbours lie side by side. */
 static uint64_t *texts_sign(const struct texts *texts, uint32_t page)
 {
-    return texts->signs + (size_t)page * TEXTS_SIGN_WORDS;
+    return texts->signs + (size_t)(page / TEXTS_BLOCK) * TEXTS_BLOCK * TEXTS_SIGN_WORDS +
+           page % TEXTS_BLOCK;
+}
+
+static size_t texts_signs_size(uint32_t page_count)
+{
+    size_t blocks = ((size_t)page_count + TEXTS_BLOCK - 1) / TEXTS_BLOCK;
+    return blocks * TEXTS_BLOCK * TEXTS_SIGN_WORDS * sizeof(uint64_t);
 }
 
 static uint32_t texts_free_bytes(const struct texts_page *head)
@@ -75,20 +86,20 @@ static void texts_unlink(struct texts *texts, uint32_t page, uint32_t *list)
 
 size_t texts_size(uint32_t page_count)
 {
-    return (size_t)page_count * (TEXTS_PAGE + TEXTS_SIGN_WORDS * sizeof(uint64_t)) + TEXTS_PAGE;
+    return texts_signs_size(page_count) + (size_t)page_count * (TEXTS_PAGE + 1) + TEXTS_PAGE;
 }
 
 int texts_init(struct texts *texts, struct arena *arena, uint32_t page_count)
 {
-    size_t signs = (size_t)page_count * TEXTS_SIGN_WORDS * sizeof(uint64_t);
     texts->page_count = page_count;
     texts->fresh = texts->empty = 0;
     texts->used = 0;
     memset(texts->current, 0, sizeof(texts->current));
     memset(texts->partial, 0, sizeof(texts->partial));
-    texts->signs = arena_carve(arena, signs, 64);
+    texts->signs = arena_carve(arena, texts_signs_size(page_count), 64);
     texts->pages = arena_carve(arena, (size_t)page_count * TEXTS_PAGE, TEXTS_PAGE);
-    return texts->signs && texts->pages ? 0 : -P2P_EFULL;
+    texts->kinds = arena_carve(arena, page_count, 1);
+    return texts->signs && texts->pages && texts->kinds ? 0 : -P2P_EFULL;
 }
 
 /* Three bytes, the first the lowest. */
@@ -125,7 +136,7 @@ static uint32_t texts_single_bit(uint8_t byte)
 
 static void texts_set_bit(uint64_t *sign, uint32_t bit)
 {
-    sign[bit / 64] |= UINT64_C(1) << bit % 64;
+    sign[bit / 64 * TEXTS_BLOCK] |= UINT64_C(1) << bit % 64;
 }
 
 static void texts_mark(uint64_t *sign, struct str text)
@@ -191,7 +202,8 @@ static void texts_close_up(struct texts *texts, uint32_t page)
     struct texts_page *head = texts_head(texts, page);
     uint32_t owner;
     size_t at = 0;
-    memset(texts_sign(texts, page), 0, TEXTS_SIGN_WORDS * sizeof(uint64_t));
+    for (size_t i = 0; i < TEXTS_SIGN_WORDS; i++)
+        texts_sign(texts, page)[i * TEXTS_BLOCK] = 0;
     head->end = TEXTS_HEAD;
     head->dead = head->wide = 0;
     while (texts_record(bytes, &at, &owner, &text))
@@ -227,7 +239,7 @@ static uint32_t texts_find_room(struct texts *texts, enum texts_kind kind, uint3
         page = ++texts->fresh;
     if (page != 0) {
         struct texts_page *head = texts_head(texts, page - 1);
-        head->kind = (uint8_t)kind;
+        head->kind = texts->kinds[page - 1] = (uint8_t)kind;
         if (head->end == 0)
             head->end = TEXTS_HEAD;
     }
@@ -327,15 +339,22 @@ void texts_filter_add(struct texts_filter *filter, struct str folded)
     }
 }
 
+bool texts_is(const struct texts *texts, uint32_t page, enum texts_kind kind)
+{
+    return texts->kinds[page] == kind;
+}
+
 bool texts_may_hold(const struct texts *texts, uint32_t page, enum texts_kind kind,
                     const struct texts_filter *filter)
 {
     const uint64_t *sign = texts_sign(texts, page);
+    if (!texts_is(texts, page, kind))
+        return false;
     for (uint32_t i = 0; i < filter->count; i++) {
-        if (!(sign[filter->bit[i] / 64] >> filter->bit[i] % 64 & 1))
+        if (!(sign[filter->bit[i] / 64 * TEXTS_BLOCK] >> filter->bit[i] % 64 & 1))
             return false;
     }
-    return texts_head(texts, page)->kind == kind;
+    return true;
 }
 
 struct str texts_page(const struct texts *texts, uint32_t page, bool *out_wide)
@@ -376,8 +395,10 @@ uint32_t texts_number(const struct texts *texts, struct str text)
 
 void texts_expect(const struct texts *texts, uint32_t page, const struct texts_filter *filter)
 {
+    if (page >= texts->fresh)
+        return;
     for (uint32_t i = 0; i < filter->count && i < TEXTS_EXPECTED; i++)
-        __builtin_prefetch(texts_sign(texts, page) + filter->bit[i] / 64);
+        __builtin_prefetch(texts_sign(texts, page) + filter->bit[i] / 64 * TEXTS_BLOCK);
 }
 
 static const char *texts_check_page(const struct texts *texts, uint32_t page, uint64_t *live)

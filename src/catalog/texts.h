@@ -27,6 +27,7 @@ struct texts {
     /* its own */
     uint8_t *pages;
     uint64_t *signs;
+    uint8_t *kinds; /* of each page: those of the other kind cost a search no cache miss */
     uint32_t page_count, fresh;
     uint32_t current[TEXTS_KINDS], partial[TEXTS_KINDS], empty; /* page + 1; 0 is none */
     uint64_t used;
@@ -47,7 +48,9 @@ struct texts_filter {
     uint32_t count;
 };
 void texts_filter_add(struct texts_filter *filter, struct str folded);
-/* False: page (0.. texts->fresh - 1) is of another kind or holds no such text. */
+/* Whether a page (0.. texts->fresh - 1) is of that kind. */
+bool texts_is(const struct texts *texts, uint32_t page, enum texts_kind kind);
+/* False: page is of another kind or holds no such text. */
 bool texts_may_hold(const struct texts *texts, uint32_t page, enum texts_kind kind,
                     const struct texts_filter *filter);
 
@@ -61,7 +64,7 @@ bool texts_record(struct str page, size_t *at, uint32_t *out_owner, struct str *
 struct str texts_around(struct str page, size_t at, uint32_t *out_owner);
 /* The number of a text that lies in a page. */
 uint32_t texts_number(const struct texts *texts, struct str text);
-/* This page is to be asked for soon. */
+/* This page, if there is one, and its neighbours are to be asked for soon. */
 void texts_expect(const struct texts *texts, uint32_t page, const struct texts_filter *filter);
 
 /* For check_catalog: NULL or what is wrong. */

@@ -66,17 +66,14 @@ static void folding(void **state)
         out[len] = 0;
         assert_string_equal(out, rows[i].folded);
     }
-    char block[200], plain[200], folded[200];
+    char block[200], folded[FOLD_SIZE(200)];
     for (size_t i = 0; i < sizeof(block); i++)
-        block[i] = (char)(i * 7 + 1);
+        block[i] = (char)((i * 7 + 1) % 128);
     for (size_t size = 0; size <= sizeof(block); size++) {
-        memset(folded, 0, sizeof(folded));
-        fold_ascii(block, folded, size);
-        for (size_t i = 0; i < sizeof(block); i++)
-            plain[i] = i >= size                            ? 0
-                       : block[i] >= 'A' && block[i] <= 'Z' ? (char)(block[i] + 32)
-                                                            : block[i];
-        assert_memory_equal(plain, folded, sizeof(plain));
+        assert_int_equal(fold_text((struct str){block, size}, folded, sizeof(folded)), size);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(folded[i],
+                             block[i] >= 'A' && block[i] <= 'Z' ? block[i] + 32 : block[i]);
     }
 }
 
@@ -101,13 +98,41 @@ static void finding(void **state)
         ptrdiff_t at;
     } rows[] = {{"abc", "abc", 0, 0},   {"abc", "abcd", 0, -1}, {"aab", "ab", 0, 1},
                 {"abab", "ab", 1, 2},   {"abab", "ab", 3, -1},  {"abab", "b", 4, -1},
-                {"xqxqy", "xqy", 0, 2}, {"", "a", 0, -1},       {"eeeeq", "eq", 0, 3}};
+                {"xqxqy", "xqy", 0, 2}, {"", "a", 0, -1},       {"eeeeq", "eq", 0, 3},
+                {"ABaB", "ab", 1, 2},   {"`@{[", "`{", 0, -1},  {"[@`@{", "@{", 0, 3}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct str needle = text_from(rows[i].needle);
         for (size_t anchor = 0; anchor < needle.len; anchor++)
             assert_int_equal(fold_find(text_from(rows[i].text), needle, rows[i].from, anchor),
                              rows[i].at);
         assert_true(fold_anchor(needle) < needle.len);
+    }
+}
+
+/* As a plain loop finds it, at every place of texts of every length around the blocks in which it
+ * is looked for, in either case. */
+static void finding_everywhere(void **state)
+{
+    (void)state;
+    static const char *const needles[] = {"q", "q7", "[q{", "needle-of-some-length"};
+    char text[160];
+    for (size_t k = 0; k < sizeof(needles) / sizeof(needles[0]); k++) {
+        struct str needle = text_from(needles[k]);
+        for (size_t size = needle.len; size <= sizeof(text); size++) {
+            for (size_t at = 0; at + needle.len <= size; at++) {
+                memset(text, at % 2 ? 'N' : 'e', sizeof(text));
+                for (size_t i = 0; i < needle.len; i++)
+                    text[at + i] =
+                        (char)(at % 3 == 0 && needle.ptr[i] >= 'a' && needle.ptr[i] <= 'z'
+                                   ? needle.ptr[i] - 32
+                                   : needle.ptr[i]);
+                for (size_t anchor = 0; anchor < needle.len; anchor++) {
+                    struct str in = {text, size};
+                    assert_int_equal(fold_find(in, needle, at / 2, anchor), at);
+                    assert_int_equal(fold_find(in, needle, at + 1, anchor), -1);
+                }
+            }
+        }
     }
 }
 
@@ -528,6 +553,7 @@ int main(void)
         cmocka_unit_test(folding),
         cmocka_unit_test(folding_stays_in_its_room),
         cmocka_unit_test(finding),
+        cmocka_unit_test(finding_everywhere),
         cmocka_unit_test(matching),
         cmocka_unit_test(fit),
         cmocka_unit_test(text_limits),
