@@ -6,7 +6,9 @@
 #include "platform/posix.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 
 /* Events of one system call. More are ready at the next: the kernel takes them in turn. */
 enum { BATCH_MAX = 64 };
@@ -16,6 +18,23 @@ struct plat_poller {
     int max, count;
     struct epoll_event batch[BATCH_MAX];
 };
+
+/* epoll counts its timeouts by a clock that stands still while the machine is suspended: who waited
+ * for 15 s waits for what was left of them when it is awake. The kernel makes this timer readable
+ * at that moment, and whenever the wall clock is set. One for the process, made at start and never
+ * read: each edge ends the wait of every poller. */
+static void watch_for_resume(const struct plat_poller *poller)
+{
+    static int timer = -1;
+    struct epoll_event edge = {.events = EPOLLIN | EPOLLET};
+    struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+
+    if (timer < 0) {
+        timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+        (void)timerfd_settime(timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+    }
+    (void)epoll_ctl(poller->epoll, EPOLL_CTL_ADD, timer, &edge);
+}
 
 size_t plat_poller_size(int max)
 {
@@ -31,6 +50,7 @@ int plat_poller_init(void *memory, int max, struct plat_poller **out)
     poller->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (poller->epoll < 0)
         return plat_error();
+    watch_for_resume(poller);
     *out = poller;
     return 0;
 }
@@ -98,7 +118,10 @@ int plat_poller_wait(struct plat_poller *poller, struct plat_event *out, int max
         epoll_wait(poller->epoll, poller->batch, max < BATCH_MAX ? max : BATCH_MAX, timeout_ms);
     if (count < 0)
         return errno == EINTR ? 0 : plat_error();
+    int told = 0;
     for (int i = 0; i < count; i++)
-        out[i] = (struct plat_event){poller->batch[i].data.ptr, events_of(poller->batch[i].events)};
-    return count;
+        if (poller->batch[i].data.ptr != NULL) /* else: the machine goes on */
+            out[told++] =
+                (struct plat_event){poller->batch[i].data.ptr, events_of(poller->batch[i].events)};
+    return told;
 }

@@ -26,6 +26,8 @@ class Page:
             pytest.skip("only with what make wrapped builds")
         self.path = fleet.root / name
         self.path.write_bytes(bytes(4096))
+        self.pipe = self.path.with_name(f"{name}.awake")
+        os.mkfifo(self.pipe)
         with open(self.path, "r+b") as file:
             self.bytes = mmap.mmap(file.fileno(), 4096)
         self.how = {"binary": BINARY, "env": {"P2P_WRAP": str(self.path)}}
@@ -43,8 +45,15 @@ class Page:
         self.put(8, ahead_s)
 
     def suspended_for(self, seconds):
-        """The machine's clocks are those of one that was suspended for so long in all."""
+        """The machine's clocks are those of one that was suspended for so long in all, and it goes on."""
         self.put(SLEPT_AT, seconds)
+        self.wake_up()
+
+    def wake_up(self):
+        """What the kernel tells a timer that looks for a change of the wall clock."""
+        end = os.open(self.pipe, os.O_RDWR | os.O_NONBLOCK)
+        os.write(end, b"!")
+        os.close(end)
 
     def callers(self):
         """Where the last allocations came from, for people."""

@@ -3,13 +3,16 @@
  * and its relatives is counted, libc's own calls too, the wall clock can be moved, the clock of
  * deadlines can jump as it does when a machine was suspended, and time can go faster. All by a page
  * that the file named by P2P_WRAP holds, so that a test reads and writes it while the program runs.
- * Without P2P_WRAP it changes nothing. Any thread. */
+ * The kernel's word that the machine goes on is a byte in the pipe beside that file. Without
+ * P2P_WRAP it changes nothing. Any thread. */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +35,7 @@ void *__real___libc_malloc(size_t size);
 time_t __real_time(time_t *out);
 int __real_clock_gettime(clockid_t clock, struct timespec *out);
 int __real_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout_ms);
+int __real_timerfd_create(int clock, int flags);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
@@ -39,6 +43,7 @@ void *__wrap___libc_malloc(size_t size);
 time_t __wrap_time(time_t *out);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout_ms);
+int __wrap_timerfd_create(int clock, int flags);
 extern const char __executable_start[];
 
 __attribute__((constructor)) static void wrap_open(void)
@@ -123,4 +128,15 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeou
     int wait_ms = timeout_ms > 0 ? (int)((timeout_ms + speed() - 1) / speed()) : timeout_ms;
 
     return __real_epoll_wait(epoll, events, max, wait_ms);
+}
+
+/* Setting a pipe fails, which nobody minds. */
+int __wrap_timerfd_create(int clock, int flags)
+{
+    const char *page_name = getenv("P2P_WRAP");
+    char name[4096];
+
+    snprintf(name, sizeof name, "%s.awake", page_name != NULL ? page_name : "");
+    int pipe = open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    return pipe >= 0 ? pipe : __real_timerfd_create(clock, flags);
 }
