@@ -51,6 +51,8 @@ int place_listen(struct plat_addr out[static PLACE_LISTEN_MAX], enum record_role
         out[0] = everywhere(P2P_PORT_INDEX);
         return 1;
     }
+    /* The well-known port first: a machine's only peer is found there, and what a firewall lets in
+     * stays one port. Beside another peer the one it had last, so that its address stays. */
     out[count++] = everywhere(P2P_PORT_PEER);
     if (last_port != 0 && last_port != P2P_PORT_PEER) {
         out[count++] = everywhere(last_port);
