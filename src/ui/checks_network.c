@@ -281,6 +281,11 @@ static void tell_index(struct checks *checks, const struct ask *ask, struct str 
     }
     if (strcmp(ask->role, "peer") == 0) {
         finding = (struct finding){FINDING_FAIL, "index", "that is a peer: name its index with -i"};
+    } else if (strcmp(ask->version, P2P_VERSION) != 0) {
+        finding = (struct finding){FINDING_WARN, "index",
+                                   "this program is " P2P_VERSION
+                                   ": one may lack what the other asks for; put the newer one on "
+                                   "both machines"};
     }
     finding_say(&checks->findings, finding, "%.*s answers in %.1f ms: %s %s, %lld nodes",
                 (int)name.len, name.ptr, (double)ask->took_us / 1000, ask->role, ask->version,

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from fleet import free_port, program, put, wait_until
+from fleet import ROOT, free_port, program, put, wait_until
 from test_watch import limits_of_inotify
 from wire import Member, offer
 from wrapped import Page
 
+VERSION = re.search(r'define P2P_VERSION "(.*)"', (ROOT / "p2p.h").read_text(encoding="ascii")).group(1)
 LINE = re.compile(r"(ok|info|warn|FAIL) +([a-z ]+): (.+?)(?: — (.+))?")
 
 
@@ -185,7 +186,8 @@ def test_another_version(fleet):
     found, code = examine(fleet, *at(peer))
     assert code == 0
     only(found, "node", "warn", told.decode(), f"this program is {version.decode()}", "start the node")
-    only(found, "index", "ok", f"index {told.decode()},")
+    mixed = ["index", "warn", f"index {told.decode()},", f"this program is {version.decode()}", "newer one on both"]
+    only(found, *mixed)
     peer.stop()
     peer.binary = None
     peer.start()
@@ -193,6 +195,8 @@ def test_another_version(fleet):
     found, code = examine(fleet, *at(peer))
     assert code == 0
     only(found, "node", "ok", version.decode())
+    only(found, *mixed)
+    only(examine(fleet, index=index)[0], *mixed)
 
 
 def test_a_node_that_hangs(fleet, healthy):
@@ -235,7 +239,7 @@ class FakeIndex:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                lines = [{"role": "index", "version": "0.1.0", "nodes": len(nodes)}]
+                lines = [{"role": "index", "version": VERSION, "nodes": len(nodes)}]
                 if self.path == "/v1/nodes":
                     lines = [*nodes, {"end": True}]
                 body = "".join(json.dumps(line) + "\n" for line in lines).encode()
