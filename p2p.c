@@ -7,6 +7,7 @@
 #include "ui/files.h"
 #include "ui/get.h"
 #include "ui/refresh.h"
+#include "ui/session.h"
 #include "ui/shell.h"
 #include "ui/status.h"
 
@@ -59,7 +60,9 @@ static const struct command commands[] = {
      "sent as fast as at its best, and all together no faster than this node received at its "
      "best.\n\n"
      "Failures are named, the rest goes on, and the exit status is that of the worst: 130 "
-     "interrupted (143 by SIGTERM), 2, 3 no index, 5 wrong bytes only, 4 not found, 1 failed.\n",
+     "interrupted (143 by SIGTERM), 2, 3 no index, 5 wrong bytes only, 4 not found, 1 failed. "
+     "With --json each of them is a line, too: path (what, for a WHAT of which nothing came), "
+     "error, status.\n",
      "p2p get music/song.ogg photos/ '*.pdf' -o ~/inbox/"},
     {"who", files_who, "WHAT", 1, 1, "who holds a file, and how much of it",
      "WHAT is a name or a SHA-256. The columns are node, address, per cent, owned or copy, name.\n",
@@ -97,7 +100,7 @@ static int help_run(struct command_line *line)
             about++;
         }
         if (about->name == NULL) {
-            fprintf(stderr, "p2p: %s: no such command; see p2p help\n", line->words[0]);
+            session_say("%s: no such command; see p2p help", line->words[0]);
             return P2P_EXIT_USAGE;
         }
     }
@@ -118,7 +121,7 @@ static int finish_output(int status)
     bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
 
     if (failed && plat_error() != -P2P_ECLOSED) {
-        fprintf(stderr, "p2p: cannot write to standard output: %s\n", plat_reason());
+        session_say("cannot write to standard output: %s", plat_reason());
     }
     return failed && status == P2P_EXIT_OK ? P2P_EXIT_FAILED : status;
 }
@@ -136,10 +139,10 @@ int main(int argc, char **argv)
     line.argv = argv;
     int parsed = options_parse(&line, err, sizeof err);
     if (argc < 2) {
-        fprintf(stderr, "p2p: a command is missing, such as p2p both; see p2p help\n");
+        session_say("a command is missing, such as p2p both; see p2p help");
         status = P2P_EXIT_USAGE;
     } else if (parsed < 0) {
-        fprintf(stderr, "p2p: %s\n", err);
+        session_say("%s", err);
         status = P2P_EXIT_USAGE;
     } else if (parsed > 0) {
         options_help(commands, line.command);

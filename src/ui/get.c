@@ -250,6 +250,16 @@ static struct str path_of(void *ctx, const struct wanted *file)
     return get->names[file - get->files].path;
 }
 
+/* The get ends before a WHAT, and so do those after it. */
+static void miss_from(struct get *get, int what, const char *reason, int status)
+{
+    const struct command_line *line = get->session.line;
+
+    for (; what < line->count; what++) {
+        outcome_missed(&get->outcome, text_from(line->words[what]), reason, status);
+    }
+}
+
 static void on_picked(void *ctx, int status, bool more)
 {
     struct get *get = ctx;
@@ -257,6 +267,7 @@ static void on_picked(void *ctx, int status, bool more)
     outcome_note(&get->outcome, status);
     get->more = more;
     if (status == P2P_EXIT_NO_INDEX) {
+        miss_from(get, get->what - 1, "no index answers", status);
         end(get);
         return;
     }
@@ -265,7 +276,8 @@ static void on_picked(void *ctx, int status, bool more)
         outcome_missed(&get->outcome, get->pick.what,
                        get->pick.answered < get->pick.asked
                            ? "not found; some super-peers did not answer"
-                           : "nobody offers it");
+                           : "nobody offers it",
+                       status);
     }
     if (status == 0 || get->pick.truncated) {
         collect(get);
@@ -640,14 +652,19 @@ static int run(struct get *get)
         return P2P_EXIT_USAGE;
     }
     if (error != 0) {
-        session_say("%s: %s", line->output != NULL ? line->output : ".", plat_reason());
+        const char *reason = plat_reason();
+        session_say("%s: %s", line->output != NULL ? line->output : ".", reason);
+        miss_from(get, 0, reason, P2P_EXIT_FAILED);
         return P2P_EXIT_FAILED;
     }
     error = set_up(get);
     if (error != 0) {
-        session_say(error == -P2P_EMFILE
-                        ? "too few file descriptors for a download; allow more with ulimit -n 64"
-                        : "not enough memory; give more with --memory");
+        const char *reason =
+            error == -P2P_EMFILE
+                ? "too few file descriptors for a download; allow more with ulimit -n 64"
+                : "not enough memory; give more with --memory";
+        session_say("%s", reason);
+        miss_from(get, 0, reason, P2P_EXIT_FAILED);
         return P2P_EXIT_FAILED;
     }
     if (get->outcome.on_terminal && !line->quiet) {

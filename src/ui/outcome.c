@@ -165,7 +165,7 @@ static void count(struct outcome *outcome, const struct outcome_file *here)
 void outcome_summary(const struct outcome *outcome, int64_t elapsed_ms)
 {
     char text[8192];
-    struct buf buf = buf_on(text, sizeof text);
+    struct buf buf = buf_on(text, sizeof text - 1);
 
     buf_printf(&buf, "%u file%s, ", (unsigned)outcome->files, outcome->files == 1 ? "" : "s");
     buf_put_size(&buf, outcome->bytes);
@@ -178,7 +178,8 @@ void outcome_summary(const struct outcome *outcome, int64_t elapsed_ms)
         progress_put_source(&buf, &outcome->source[i], (int64_t)outcome->bytes);
     }
     progress_put_waste(&buf, outcome->wasted, outcome->retries);
-    fwrite(buf.ptr, 1, buf.len, stderr);
+    text[buf.len] = 0;
+    print_stderr("", text);
 }
 
 void outcome_here(struct outcome *outcome, const struct outcome_file *here)
@@ -220,9 +221,9 @@ void outcome_failed(struct outcome *outcome, const char *shown, const char *reas
     }
 }
 
-void outcome_missed(const struct outcome *outcome, struct str what, const char *reason)
+void outcome_missed(const struct outcome *outcome, struct str what, const char *reason, int status)
 {
     if (outcome->style == PRINT_JSON) {
-        print_failed("what", what, reason, P2P_EXIT_NOT_FOUND);
+        print_failed("what", what, reason, status);
     }
 }

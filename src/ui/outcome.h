@@ -37,8 +37,8 @@ struct outcome_file {
 void outcome_here(struct outcome *outcome, const struct outcome_file *here);
 /* It is not, for this reason. */
 void outcome_failed(struct outcome *outcome, const char *shown, const char *reason, int status);
-/* No file is WHAT, which was said on stderr: its line of JSON. */
-void outcome_missed(const struct outcome *outcome, struct str what, const char *reason);
+/* Nothing came of a WHAT, which was said on stderr: its line of JSON. */
+void outcome_missed(const struct outcome *outcome, struct str what, const char *reason, int status);
 /* Names a source that sent wrong bytes of a file that came in a batch; nothing of any other. */
 void outcome_blame(struct outcome *outcome, const struct wanted_source *source);
 /* On stderr: how many files came, how fast and from whom. */

@@ -325,6 +325,17 @@ def test_get_as_json_of_what_nobody_offers(fleet, index, here):
     assert all(line["status"] == 4 and line["error"] for line in lines if "what" in line)
 
 
+def test_get_as_json_of_what_cannot_begin(fleet, index, here):
+    """No index, no folder to write to: a line for each WHAT all the same."""
+    words, nobody = ["a.txt", "b/", "*.c"], f"127.0.0.1:{free_port()}"
+    for code, where, args in ((3, nobody, []), (1, index, ["-o", "/proc/nowhere/"])):
+        done = fleet.run("get", *words, *args, "--json", index=where, cwd=here)
+        lines = [json.loads(line) for line in done.out.splitlines()]
+        assert done.code == code and [line["what"] for line in lines] == words, done
+        assert all(line["status"] == code and line["error"] for line in lines)
+        assert len(done.err.splitlines()) == 1, done
+
+
 @pytest.mark.long
 def test_a_file_that_changes_while_it_is_fetched(fleet, index, here):
     """The old content whole, the new one whole, or a clear word: never a mixture."""
