@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "platform/plat.h"
+#include "ui/width.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -194,34 +195,81 @@ void print_fetched(const struct record_content *content, const char *path)
     put_line(&buf);
 }
 
-void print_row(const char *left, int at, const char *text)
-{
-    int width = plat_terminal_width(1);
-    int columns = width < WIDEST ? width : WIDEST;
-    int column = printf("%s", left);
+struct row {
+    struct buf *buf;
+    int columns, at; /* of the terminal; where text stands */
+    int column;      /* reached */
+    int blanks;      /* before the next word */
+};
 
-    at = at > columns / 2 ? 8 : at;
-    if (column > at) {
-        printf("\n");
-        column = 0;
+static void end_line(struct row *row)
+{
+    buf_put_char(row->buf, '\n');
+    row->column = row->blanks = 0;
+}
+
+/* What has no room from column at on either begins further left. */
+static void put_word(struct row *row, struct str word)
+{
+    int width = width_of(word);
+
+    if (row->column > row->at && row->column + row->blanks + width >= row->columns) {
+        end_line(row);
+    }
+    int gap = row->column < row->at ? row->at - row->column : row->blanks;
+    int most = row->columns - row->column - width;
+    if (gap > most) {
+        gap = most > 1 ? most : 1;
+    }
+    buf_printf(row->buf, "%*s%.*s", gap, "", (int)word.len, word.ptr);
+    row->column += gap + width;
+    row->blanks = 0;
+}
+
+static void put_row(struct buf *buf, int columns, const char *left, int at, const char *text)
+{
+    struct row row = {buf, columns, at > columns / 2 ? 8 : at, width_of(text_from(left)), 0};
+
+    buf_put_text(buf, left);
+    if (row.column > row.at) {
+        end_line(&row);
     }
     while (*text != 0) {
-        int length = (int)strcspn(text, " \n");
-        bool ended = text[length] == '\n';
-        if (column > at && column + 1 + length >= columns) {
-            printf("\n");
-            column = 0;
+        struct str word = {text, strcspn(text, " \n")};
+        if (word.len > 0) {
+            put_word(&row, word);
+            text += word.len;
+        } else if (*text++ == '\n') {
+            end_line(&row);
+        } else {
+            row.blanks++;
         }
-        if (length > 0) {
-            column += printf("%*s%.*s", column < at ? at - column : column > at, "", length, text);
-        }
-        if (ended) {
-            printf("\n");
-            column = 0;
-        }
-        text += length + (text[length] != 0);
     }
-    if (column > 0) {
-        printf("\n");
+    if (row.column > 0) {
+        end_line(&row);
     }
+}
+
+void print_row(const char *left, int at, const char *text)
+{
+    char lines[LINE_SIZE];
+    struct buf buf = buf_on(lines, sizeof lines);
+    int width = plat_terminal_width(1);
+
+    put_row(&buf, width < WIDEST ? width : WIDEST, left, at, text);
+    fwrite(buf.ptr, 1, buf.len, stdout);
+}
+
+void print_stderr(const char *left, const char *text)
+{
+    char lines[LINE_SIZE];
+    struct buf buf = buf_on(lines, sizeof lines);
+
+    if (plat_is_terminal(2)) {
+        put_row(&buf, plat_terminal_width(2), left, (int)strlen(left), text);
+    } else {
+        buf_printf(&buf, "%s%s", left, text);
+    }
+    fflush(stdout);
+    fwrite(buf.ptr, 1, buf.len, stderr);
 }

@@ -27,7 +27,11 @@ void print_fetched(const struct record_content *content, const char *path);
 
 /* A row for people: left, then text from column at on, where its further lines begin, too, broken
  * between words by the width of the terminal (80 columns in a pipe, at most 100). A newline in text
- * is one. On a narrow terminal left has a line of its own. */
+ * is one. On a narrow terminal left has a line of its own, and what is too long for a line begins
+ * further left. */
 void print_row(const char *left, int at, const char *text);
+/* On stderr, for whole lines that end in a newline: left, text. On a terminal broken in the same
+ * way, in a pipe as they are. What was printed before is out first. */
+void print_stderr(const char *left, const char *text);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "platform/plat.h"
+#include "ui/print.h"
 
 #include <stdio.h>
 
@@ -197,7 +198,7 @@ void progress_put_source(struct buf *buf, const struct transfer_source *source, 
 void progress_summary(const char *name, const struct transfer_progress *progress)
 {
     char text[8192];
-    struct buf buf = buf_on(text, sizeof text);
+    struct buf buf = buf_on(text, sizeof text - 1);
 
     buf_put_shown(&buf, text_from(name));
     buf_put_text(&buf, ": ");
@@ -213,5 +214,6 @@ void progress_summary(const char *name, const struct transfer_progress *progress
         progress_put_source(&buf, &progress->source[i], progress->size);
     }
     progress_put_waste(&buf, progress->wasted, progress->retries);
-    fwrite(buf.ptr, 1, buf.len, stderr);
+    text[buf.len] = 0;
+    print_stderr("", text);
 }

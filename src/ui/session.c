@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "platform/plat_file.h"
+#include "ui/print.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,15 +24,15 @@ enum {
 void session_say(const char *format, ...)
 {
     char raw[2048], shown[4096];
-    struct buf buf = buf_on(shown, sizeof shown - 1);
+    struct buf buf = buf_on(shown, sizeof shown - 2);
     va_list args;
 
     va_start(args, format);
     vsnprintf(raw, sizeof raw, format, args);
     va_end(args);
     buf_put_shown(&buf, text_from(raw));
-    fflush(stdout);
-    fprintf(stderr, "p2p: %.*s\n", (int)buf.len, buf.ptr);
+    memcpy(shown + buf.len, "\n", 2);
+    print_stderr("p2p: ", shown);
 }
 
 int session_signal_status(enum plat_signal signal)

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "ui/print.h"
 #include "ui/session.h"
 #include "wire/told.h"
 
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STATUS_MS = 5000 };
+enum { STATUS_MS = 5000, VALUE_AT = 17 };
 enum kind { SHOW_COUNT, SHOW_SIZE, SHOW_TIME, SHOW_TEXT, SHOW_YES };
 
 static const struct field {
@@ -113,9 +114,12 @@ static const struct json_value *inside(const struct json_value *stats, struct fi
 
 static void put_line(const char *label, const struct buf *value)
 {
-    bool table = plat_is_terminal(1);
-
-    printf(table ? "%-16s %.*s\n" : "%s\t%.*s\n", label, (int)value->len, value->ptr);
+    value->ptr[value->len] = 0;
+    if (plat_is_terminal(1)) {
+        print_row(label, VALUE_AT, value->ptr);
+    } else {
+        printf("%s\t%s\n", label, value->ptr);
+    }
 }
 
 /* "10.0.0.6:7750 in step, 3 behind" */
@@ -129,7 +133,7 @@ static void show_mirrors(struct json_reader *reader, const struct json_value *st
         struct str at, state;
         int64_t lag = 0;
         char text[256];
-        struct buf buf = buf_on(text, sizeof text);
+        struct buf buf = buf_on(text, sizeof text - 1);
         if (json_get_text(reader, mirror, "at", &at) != 0 ||
             json_get_text(reader, mirror, "state", &state) != 0) {
             continue;
@@ -155,7 +159,7 @@ static void show_tables(struct json_reader *reader, const struct json_value *sta
     for (size_t i = 0; tables != NULL && i < sizeof names / sizeof names[0]; i++) {
         const struct json_value *table = json_get_object(tables, names[i]);
         char label[24], text[96];
-        struct buf buf = buf_on(text, sizeof text);
+        struct buf buf = buf_on(text, sizeof text - 1);
         snprintf(label, sizeof label, "table %s", names[i]);
         for (int k = 0; table != NULL && k < 3; k++) {
             struct field field = {keys[k], label, SHOW_COUNT};
@@ -171,7 +175,7 @@ static void show_tables(struct json_reader *reader, const struct json_value *sta
 static void show_node(const struct told_node *node)
 {
     char text[512], at[ADDR_TEXT_MAX] = "-";
-    struct buf buf = buf_on(text, sizeof text);
+    struct buf buf = buf_on(text, sizeof text - 1);
     bool two = plat_is_terminal(1);
 
     if (node->address_count > 0) {
@@ -213,7 +217,7 @@ static void show(struct status *status, struct str line)
     }
     for (size_t i = 0; stats != NULL && i < sizeof fields / sizeof fields[0]; i++) {
         char text[256];
-        struct buf buf = buf_on(text, sizeof text);
+        struct buf buf = buf_on(text, sizeof text - 1);
         struct field field = fields[i];
         const struct json_value *object = inside(stats, &field);
         if (object != NULL && put_value(&buf, reader, object, &field)) {

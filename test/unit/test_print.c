@@ -133,6 +133,9 @@ static void print_rows(enum print_style style)
     (void)style;
     print_row("left", 8, "some words that go on and on until they need another line");
     print_row("a left side that is long", 8, "and its text");
+    print_row("", 0, "two  blanks stay\n  as do those of a line,");
+    print_row("id", 17, "0123456789abcdef0123456789abcdef");
+    print_row("id", 17, "0123456789abcdef0123456789abcdef0123456789abcdef");
 }
 
 static void test_rows(void **state)
@@ -141,11 +144,21 @@ static void test_rows(void **state)
     assert_string_equal(shown_by(40, print_rows), "left    some words that go on and on\n"
                                                   "        until they need another line\n"
                                                   "a left side that is long\n"
-                                                  "        and its text\n");
+                                                  "        and its text\n"
+                                                  "two  blanks stay\n"
+                                                  "  as do those of a line,\n"
+                                                  "id      0123456789abcdef0123456789abcdef\n"
+                                                  "id "
+                                                  "0123456789abcdef0123456789abcdef0123456789abcdef"
+                                                  "\n");
     assert_string_equal(shown_by(80, print_rows),
                         "left    some words that go on and on until they need another line\n"
                         "a left side that is long\n"
-                        "        and its text\n");
+                        "        and its text\n"
+                        "two  blanks stay\n"
+                        "  as do those of a line,\n"
+                        "id               0123456789abcdef0123456789abcdef\n"
+                        "id               0123456789abcdef0123456789abcdef0123456789abcdef\n");
 }
 
 int main(void)
