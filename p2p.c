@@ -93,16 +93,12 @@ static const struct command commands[] = {
 static int help_run(struct command_line *line)
 {
     const struct command *about = NULL;
+    char err[256];
 
-    if (line->count > 0) {
-        about = line->commands;
-        while (about->name != NULL && strcmp(about->name, line->words[0]) != 0) {
-            about++;
-        }
-        if (about->name == NULL) {
-            session_say("%s: no such command; see p2p help", line->words[0]);
-            return P2P_EXIT_USAGE;
-        }
+    if (line->count > 0 &&
+        (about = options_find(line->commands, line->words[0], err, sizeof err)) == NULL) {
+        session_say("%s", err);
+        return P2P_EXIT_USAGE;
     }
     options_help(line->commands, about);
     return P2P_EXIT_OK;

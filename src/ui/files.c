@@ -69,6 +69,10 @@ static void finish(struct files *files, int status)
         if (files->answered < files->asked) {
             session_say("nothing found; %u of %u super-peers did not answer",
                         files->asked - files->answered, files->asked);
+        } else if (!files->session.line->quiet) {
+            session_say(files->session.line->count == 0
+                            ? "nobody offers a file yet; p2p peer DIR does"
+                            : "nothing found; p2p list shows all there is");
         }
         status = P2P_EXIT_NOT_FOUND;
     }

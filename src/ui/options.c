@@ -88,43 +88,53 @@ static const struct option *find_name(struct str name)
     return NULL;
 }
 
-/* The command that a mistyped word is at most two letters away from, or NULL. */
-static const char *near_command(const struct command *commands, const char *word)
+/* How far a mistyped word may be from what is meant. */
+static size_t far(const char *word)
 {
-    size_t best = strlen(word) < 3 ? strlen(word) : 3;
+    return strlen(word) < 3 ? strlen(word) : 3;
+}
+
+/* Whether name is nearer to the word than all before, which *best says. */
+static bool is_nearer(const char *word, const char *name, size_t *best)
+{
+    size_t distance = text_distance(text_from(word), text_from(name));
+
+    if (distance >= *best) {
+        return false;
+    }
+    *best = distance;
+    return true;
+}
+
+const struct command *options_find(const struct command *commands, const char *word, char *err,
+                                   size_t err_size)
+{
+    size_t best = far(word);
     const char *near = NULL;
 
     for (const struct command *c = commands; c->name != NULL; c++) {
-        size_t distance = text_distance(text_from(word), text_from(c->name));
-        if (distance < best) {
-            best = distance;
+        if (strcmp(c->name, word) == 0) {
+            return c;
+        }
+        if (is_nearer(word, c->name, &best)) {
             near = c->name;
         }
     }
-    return near;
+    snprintf(err, err_size, "%s: no such command; %s p2p %s%s", word,
+             near != NULL ? "did you mean" : "see", near != NULL ? near : "help",
+             near != NULL ? "?" : "");
+    return NULL;
 }
 
 static int take_command(struct parser *parser, const char *word)
 {
-    const struct command *command = parser->line->commands;
+    struct command_line *line = parser->line;
 
     if (parser->only_words) {
         return fail(parser, "%s: the command comes before --; see p2p help", word);
     }
-    while (command->name != NULL && strcmp(command->name, word) != 0) {
-        command++;
-    }
-    if (command->name != NULL) {
-        parser->line->command = command;
-        return 0;
-    }
-    const char *near = near_command(parser->line->commands, word);
-    if (near == NULL) {
-        return fail(parser, "%s: no such command; see p2p help", word);
-    }
-    snprintf(parser->err, parser->err_size, "%s: no such command; did you mean p2p %s?", word,
-             near);
-    return -P2P_EINVAL;
+    line->command = options_find(line->commands, word, parser->err, parser->err_size);
+    return line->command != NULL ? 0 : -P2P_EINVAL;
 }
 
 static int take(struct parser *parser, const struct option *option, const char *value)
@@ -171,21 +181,30 @@ static int take(struct parser *parser, const struct option *option, const char *
     return 0;
 }
 
+static int no_option(const struct parser *parser, const char *name, const char *near)
+{
+    size_t best = near == NULL ? far(name) : 0;
+
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (is_nearer(name, options[i].name, &best)) {
+            near = options[i].name;
+        }
+    }
+    snprintf(parser->err, parser->err_size, "--%s: no such option; %s%s%s", name,
+             near != NULL ? "did you mean --" : "see p2p ", near != NULL ? near : "help",
+             near != NULL ? "?" : "");
+    return -P2P_EINVAL;
+}
+
 /* --section.key VALUE; value may be part of the word after "=". */
 static int take_setting(struct parser *parser, struct str name, const char *value)
 {
     const char *near = NULL;
     char key[128];
 
-    if (text_copy(name, key, sizeof key) != 0 || config_lookup(name, &near) < 0) {
-        if (near != NULL) {
-            snprintf(parser->err, parser->err_size, "--%.*s: no such option; did you mean --%s?",
-                     (int)name.len, name.ptr, near);
-        } else {
-            snprintf(parser->err, parser->err_size, "--%.*s: no such option; see p2p help",
-                     (int)name.len, name.ptr);
-        }
-        return -P2P_EINVAL;
+    text_copy(text_first(name, sizeof key - 1), key, sizeof key);
+    if (config_lookup(name, &near) < 0) {
+        return no_option(parser, key, near);
     }
     if (value == NULL) {
         return fail(parser, "--%s: a value is missing", key);

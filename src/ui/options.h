@@ -45,6 +45,11 @@ int options_parse(struct command_line *line, char *err, size_t err_size);
 /* Reads the settings again from the file, with the options of line on top. */
 int options_reload(const struct command_line *line, struct config *out, char *err, size_t err_size);
 
+/* The command of that name in a table like line->commands; NULL: err has one line that names the
+ * nearest one. */
+const struct command *options_find(const struct command *commands, const char *word, char *err,
+                                   size_t err_size);
+
 /* Writes the help of one command, or of all (command NULL), to stdout. */
 void options_help(const struct command *commands, const struct command *command);
 
