@@ -93,9 +93,11 @@ enum {
     P2P_PIECES_AIM = 2048,
 
     /* time, ms */
-    P2P_HEAD_TIMEOUT_MS = 10000,   /* a head that takes longer is a slow-loris */
-    P2P_BODY_STALL_MS = 20000,     /* no body byte for this long: give up */
-    P2P_IDLE_TIMEOUT_MS = 60000,   /* keep-alive with nothing to say */
+    P2P_HEAD_TIMEOUT_MS = 10000, /* a head that takes longer is a slow-loris */
+    P2P_BODY_STALL_MS = 20000,   /* no body byte for this long: give up */
+    P2P_IDLE_TIMEOUT_MS = 60000, /* keep-alive with nothing to say */
+    P2P_QUEUE_MS = 2000, /* a request that gets no buffer: longer than any waits but in a flood,
+                            shorter than who asks gives up; then 503 */
     P2P_CONNECT_TIMEOUT_MS = 5000, /* a LAN answers in ms; three SYN retries fit */
     P2P_RATE_FLOOR = 1024,  /* bytes/s a body must keep over 20 s: one byte a second is an attack */
     P2P_GRACE_MS = 3000,    /* a dropped membership connection that could not be probed */

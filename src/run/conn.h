@@ -84,6 +84,7 @@ struct conn {
     } make;
     int64_t offset, left; /* of the file; of a stream with a length (else -1) */
     int64_t since_ms;     /* the last progress, or the start of the state */
+    int64_t hungry_ms;    /* since when its request waits for a buffer; 0: it does not */
     uint32_t grant;       /* of pace, not yet sent */
     uint32_t moved;       /* bytes since the deadline was set: the rate floor */
     int file;

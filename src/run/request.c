@@ -14,9 +14,9 @@
 
 static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-void request_fail(struct conn *conn, int status, const char *error)
+/* The answer that follows is not a handler's, and the last one. */
+static void fail_begin(struct conn *conn)
 {
-    conn->server->stats.errors++;
     if (conn->state != CONN_BODY) { /* there is no head that says otherwise */
         conn->minor = 1;
         conn->head_only = false;
@@ -24,7 +24,21 @@ void request_fail(struct conn *conn, int status, const char *error)
     conn->state = CONN_ANSWER;
     conn->failed = conn->body_left = true;
     conn->keep = false;
+}
+
+void request_fail(struct conn *conn, int status, const char *error)
+{
+    conn->server->stats.errors++;
+    fail_begin(conn);
     exchange_error(&conn->exchange, status, error, "");
+}
+
+void request_put_off(struct conn *conn)
+{
+    conn->server->stats.refused++;
+    slots_list(conn, CONN_NO_LIST);
+    fail_begin(conn);
+    exchange_busy(&conn->exchange, "all buffers are in use", "try again");
 }
 
 /* The server's own answer to a request that was read whole: the connection goes on. */
@@ -317,6 +331,7 @@ bool request_head(struct conn *conn)
         return false;
     }
     slots_list(conn, CONN_NO_LIST);
+    conn->hungry_ms = 0;
     input_compact(conn);
     struct http_parser *parser = &slots_input_of(conn)->parser;
     struct str bytes = {(const char *)slots_in(conn) + conn->in_begin,

@@ -15,5 +15,7 @@ bool request_body(struct conn *conn);
 /* The server's own answer, in place of one by a handler, which is told that it is aborted. The
  * connection closes after it. */
 void request_fail(struct conn *conn, int status, const char *error);
+/* The same for a request that waited for a buffer in vain: 503 with Retry-After. */
+void request_put_off(struct conn *conn);
 
 #endif

@@ -58,7 +58,7 @@ struct server_config {
     /* Grants bytes of files that may be sent now, at most wanted (what is not used of it, is used
      * before it is asked again); 0: ask again after *out_wait_ms. NULL: no limit. */
     size_t (*pace)(void *context, size_t wanted, int *out_wait_ms);
-    int head_ms, stall_ms, idle_ms, half_ms; /* deadlines; 0: those of p2p.h. Shorter for tests */
+    int head_ms, stall_ms, idle_ms, half_ms, queue_ms; /* 0: those of p2p.h. Shorter for tests */
 };
 
 struct server_stats {

@@ -43,6 +43,7 @@ static bool answer_over(struct conn *conn)
     conn->mode = ANSWER_NONE;
     conn->ended = conn->failed = conn->next_told = conn->deaf = false;
     conn->grant = 0;
+    conn->hungry_ms = 0;
     bool last = conn->server->stopping || (conn->fin && !more_input);
     if (conn->keep && !conn->body_left && !last) {
         conn->state = CONN_IDLE;
@@ -308,6 +309,21 @@ static void serve_on(struct conn *conn)
     slots_enter(conn);
     serve_run(conn);
     slots_leave(conn);
+}
+
+void serve_put_off(struct server *server)
+{
+    uint32_t slot = server->list[CONN_HUNGRY].first;
+    while (slot != 0 && server->buffers.free > 0) {
+        struct conn *conn = slots_at(server, slot);
+        slot = conn->next;
+        if (!slots_overdue(conn, loop_now_ms(server->loop)))
+            continue;
+        slots_enter(conn);
+        request_put_off(conn);
+        serve_run(conn);
+        slots_leave(conn);
+    }
 }
 
 /* Each of those that are hungry now has one turn: who stays hungry goes to the end. */

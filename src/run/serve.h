@@ -13,6 +13,8 @@ void serve_accepted(struct server *server, int fd, const struct plat_addr *peer)
 void serve_arrived(struct server *server, struct parcel *parcel);
 /* Its deadline has passed. */
 void serve_late(struct conn *conn);
+/* Those whose requests have waited too long for a buffer are answered 503. */
+void serve_put_off(struct server *server);
 /* At the end of a turn: those that handlers made ready, then those that waited for buffers. */
 void serve_turn(struct server *server);
 

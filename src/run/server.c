@@ -16,7 +16,8 @@ enum {
     BUFFERS_MIN = 8, /* below that those that read and those that answer wait for each other */
 };
 
-/* Buffers are short: the one that holds some for the longest without a byte moving must go. */
+/* Buffers are short: the one that holds some for the longest without a byte moving must go, and who
+ * has waited too long is told so. */
 static void reap(struct server *server)
 {
     if (server->list[CONN_HUNGRY].first == 0 && !server->parcels)
@@ -26,6 +27,7 @@ static void reap(struct server *server)
         server->stats.cut++;
         close_conn(stale, true);
     }
+    serve_put_off(server);
     slots_reap(server);
 }
 
@@ -61,6 +63,8 @@ static void config_defaults(struct server_config *config)
         config->idle_ms = P2P_IDLE_TIMEOUT_MS;
     if (config->half_ms == 0)
         config->half_ms = CONN_HALF_MS;
+    if (config->queue_ms == 0)
+        config->queue_ms = P2P_QUEUE_MS;
     if (config->buffers < BUFFERS_MIN)
         config->buffers = BUFFERS_MIN;
 }

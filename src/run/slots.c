@@ -193,13 +193,20 @@ struct conn *slots_idle(const struct server *server)
     return NULL;
 }
 
-/* Who holds a buffer, and for how long its bytes have not moved. */
+/* Who holds a buffer, and for how long its bytes have not moved. One that itself waits for a buffer
+ * does not keep anybody waiting. */
 static bool conn_is_stale(const struct conn *conn, int64_t now_ms)
 {
     bool holds = conn->in != 0 || conn->out != 0;
-    bool waits = conn->state != CONN_ANSWER || conn->blocked || conn->deaf;
+    bool waits = conn->state == CONN_ANSWER ? conn->blocked || conn->deaf : conn->hungry_ms == 0;
     return conn->open && holds && waits && conn->entered == 0 &&
            now_ms - conn->since_ms >= CONN_STALE_MS;
+}
+
+bool slots_overdue(const struct conn *conn, int64_t now_ms)
+{
+    bool asks = conn->state == CONN_IDLE || conn->state == CONN_HEAD;
+    return asks && conn->hungry_ms > 0 && now_ms - conn->hungry_ms >= conn->server->config.queue_ms;
 }
 
 struct conn *slots_stale(const struct server *server)
@@ -324,6 +331,8 @@ void slots_reap(struct server *server)
 void slots_hungry(struct conn *conn)
 {
     slots_list(conn, CONN_HUNGRY);
+    if (conn->hungry_ms == 0)
+        conn->hungry_ms = loop_now_ms(conn->server->loop);
     slots_reap(conn->server);
 }
 

@@ -78,6 +78,8 @@ uint32_t slots_count(const struct server *server, const struct plat_addr *peer);
 struct conn *slots_idle(const struct server *server);
 /* The connection to close first when buffers are short; NULL when all move. */
 struct conn *slots_stale(const struct server *server);
+/* Its request waits for a buffer, and has done so for too long. */
+bool slots_overdue(const struct conn *conn, int64_t now_ms);
 /* Puts it last into a list, out of the one that it is in. CONN_NO_LIST: out only. */
 void slots_list(struct conn *conn, unsigned list);
 

@@ -10,6 +10,7 @@ import pytest
 
 from chains import sha256
 from fleet import SLOW, wait_until
+from holder import FakeIndex, FakeIndexHandler
 from rawhttp import Closed, Link, ask
 from wire import Member, ndjson, offer, put_line
 
@@ -204,6 +205,59 @@ def test_a_hundred_searches_side_by_side(fleet):
             lines = link.reply().lines()
             assert len(lines) == found + 1 and all(x["path"].endswith(f"{i:02}.bin") for x in lines[:-1])
             link.close()
+
+
+def test_a_request_that_gets_no_buffer_is_told_so(fleet):
+    """Hundreds of half heads hold and want all buffers for reading: who comes behind them is not
+    left waiting, and once they are gone all is as before."""
+    index = fleet.index("-m", "8M")
+    with Member(index) as member:
+        member.joined(offer("kept.bin"))
+        halves = [Link(index.address) for _ in range(300)]
+        for half in halves:
+            half.send(b"GET /v1/search?q=kept HTTP/1.1\r\nX: ")
+        link = Link(index.address)
+        began = time.monotonic()
+        link.send_request("GET", "/v1/search?q=kept")
+        reply = link.reply(timeout=30)
+        assert reply.status == 503, reply
+        assert reply.header("retry-after") == "1"
+        assert reply.json() == {"error": "all buffers are in use", "hint": "try again"}
+        assert time.monotonic() - began >= 1.5, "a short shortage is waited for"
+        for half in [*halves, link]:
+            half.close()
+        wait_until(lambda: reachable(index), 15, "serves again")
+        assert index.file("kept.bin")["node"] == member.id
+        assert index.stats()["connections"]["refused"] >= 1
+
+
+class BusyIndex(FakeIndex):
+    """Has no room for anybody who asks."""
+
+    class Handler(FakeIndexHandler):
+        def do_GET(self):
+            self.server.index.asked += 1
+            body = b'{"error":"all buffers are in use","hint":"try again"}\n'
+            self.answer(503, body, {"Content-Type": "application/json", "Retry-After": "1"})
+
+    def __init__(self):
+        super().__init__()
+        self.asked = 0
+        self.server.RequestHandlerClass = BusyIndex.Handler
+
+
+@pytest.mark.parametrize("what", [("search", "kept"), ("list",), ("who", "kept.bin")])
+def test_commands_at_a_busy_index(fleet, what):
+    """They ask the next one; when all are busy they say so."""
+    index = fleet.index()
+    with Member(index) as member:
+        member.joined(offer("kept.bin"))
+        busy, too = fleet.own(BusyIndex()), fleet.own(BusyIndex())
+        result = fleet.ok(*what, "-i", f"{busy.address},{index.address}")
+        assert "kept.bin" in result.out and busy.asked == 1, result
+        result = fleet.fails(1, *what, "-i", f"{busy.address},{too.address}")
+        assert "all buffers are in use; try again" in result.err
+        assert too.asked >= 1
 
 
 def test_who_asks_and_goes(fleet):

@@ -287,6 +287,65 @@ static void test_buffers_run_short(void **state)
     assert_int_equal(rig.server->buffers.free, 8);
 }
 
+/* Bodies that come in byte by byte hold all the buffers there are for reading: who waits in vain is
+ * told so, and heard as soon as there is one. */
+static void test_who_gets_no_buffer(void **state)
+{
+    (void)state;
+    rig_close(&rig);
+    struct server_config config = config_new();
+    config.buffers = 8;
+    config.queue_ms = 50;
+    start(&config);
+    for (int i = 0; i < 6; i++) {
+        raw_open(&raws[i], &rig);
+        raw_say(&raws[i], "POST /slow HTTP/1.1\r\nHost: [::1]\r\nContent-Type: application/json\r\n"
+                          "Content-Length: 100000\r\n\r\n");
+    }
+    rig_until(&rig, "bbbbbb");
+    raw_open(&raw, &rig);
+    raw_ask(&raw, "GET /hello" H, &answer);
+    assert_int_equal(answer.status, 503);
+    assert_non_null(strstr(answer.head, "Retry-After: 1\r\n"));
+    assert_string_equal(answer.body,
+                        "{\"error\":\"all buffers are in use\",\"hint\":\"try again\"}\n");
+    assert_int_equal(server_stats(rig.server)->refused, 1);
+    raw_until_closed(&raw);
+    raw_close(&raw);
+    raw_close(&raws[0]);
+    rig_until_connections(&rig, 5);
+    raw_open(&raw, &rig);
+    raw_ask(&raw, "GET /hello" H, &answer);
+    assert_string_equal(answer.body, "hello");
+    for (int i = 1; i < 6; i++)
+        raw_close(&raws[i]);
+    raw_close(&raw);
+    rig_until_connections(&rig, 0);
+    assert_int_equal(rig.server->buffers.free, 8);
+}
+
+static void test_how_long_a_request_waits(void **state)
+{
+    (void)state;
+    static const struct {
+        enum conn_state in;
+        int64_t hungry_ms;
+        int waited_ms;
+        bool overdue;
+    } rows[] = {
+        {CONN_IDLE, 7, P2P_QUEUE_MS - 1, false}, {CONN_IDLE, 7, P2P_QUEUE_MS, true},
+        {CONN_IDLE, 7, P2P_QUEUE_MS + 1, true},  {CONN_HEAD, 7, P2P_QUEUE_MS - 1, false},
+        {CONN_HEAD, 7, P2P_QUEUE_MS, true},      {CONN_HEAD, 0, P2P_QUEUE_MS + 1, false},
+        {CONN_ANSWER, 7, P2P_QUEUE_MS, false},   {CONN_BODY, 7, P2P_QUEUE_MS, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct conn conn = {.server = rig.server, .hungry_ms = rows[i].hungry_ms};
+        conn.state = (uint8_t)rows[i].in;
+        assert_int_equal(slots_overdue(&conn, rows[i].hungry_ms + rows[i].waited_ms),
+                         rows[i].overdue);
+    }
+}
+
 static int fill_descriptors(int fds[static 64])
 {
     int count = 0;
@@ -333,10 +392,16 @@ int main(void)
 {
 #define LIMIT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        LIMIT_TEST(test_slow_senders),      LIMIT_TEST(test_slow_loris),
-        LIMIT_TEST(test_idle_make_room),    LIMIT_TEST(test_members_stay),
-        LIMIT_TEST(test_class_limits),      LIMIT_TEST(test_per_address),
-        LIMIT_TEST(test_buffers_run_short), LIMIT_TEST(test_out_of_descriptors),
+        LIMIT_TEST(test_slow_senders),
+        LIMIT_TEST(test_slow_loris),
+        LIMIT_TEST(test_idle_make_room),
+        LIMIT_TEST(test_members_stay),
+        LIMIT_TEST(test_class_limits),
+        LIMIT_TEST(test_per_address),
+        LIMIT_TEST(test_buffers_run_short),
+        LIMIT_TEST(test_who_gets_no_buffer),
+        LIMIT_TEST(test_how_long_a_request_waits),
+        LIMIT_TEST(test_out_of_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
