@@ -223,6 +223,8 @@ int record_read_change(struct json_reader *reader, struct str line, struct recor
 int record_read_seq(struct json_reader *reader, struct str line, uint64_t *out_epoch,
                     uint64_t *out_seq)
 {
+    if (record_scan_seq(line, out_epoch, out_seq))
+        return 0;
     struct record_reader in = record_open(reader, line);
     *out_epoch = record_number(&in, "epoch");
     *out_seq = record_number(&in, "seq");
@@ -231,6 +233,8 @@ int record_read_seq(struct json_reader *reader, struct str line, uint64_t *out_e
 
 int record_read_alive(struct json_reader *reader, struct str line, struct record_alive *out)
 {
+    if (record_scan_alive(line, out))
+        return 0;
     struct record_reader in = record_open(reader, line);
     memset(out, 0, sizeof(*out));
     out->epoch = record_number(&in, "epoch");

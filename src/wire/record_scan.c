@@ -125,6 +125,40 @@ bool record_scan_put(struct str line, struct record_change *out)
     return SCAN(&in, "{\"op\":\"put\",") && scan_fields(&in, &out->offer);
 }
 
+static bool scan_count(struct scan *in, int64_t max, uint64_t *out)
+{
+    int64_t value;
+    bool good = scan_number(in, max, &value);
+    *out = (uint64_t)value;
+    return good;
+}
+
+/* Up to what follows seq. */
+static bool scan_seq(struct scan *in, uint64_t *out_epoch, uint64_t *out_seq)
+{
+    return SCAN(in, "{\"epoch\":") && scan_count(in, RECORD_NUMBER_MAX, out_epoch) &&
+           SCAN(in, ",\"seq\":") && scan_count(in, RECORD_NUMBER_MAX, out_seq);
+}
+
+bool record_scan_seq(struct str line, uint64_t *out_epoch, uint64_t *out_seq)
+{
+    struct scan in = scan_on(line);
+    return scan_seq(&in, out_epoch, out_seq) && SCAN(&in, "}") && in.at == in.end;
+}
+
+bool record_scan_alive(struct str line, struct record_alive *out)
+{
+    struct scan in = scan_on(line);
+    uint64_t uploads = 0, slots = 0;
+    bool good = scan_seq(&in, &out->epoch, &out->seq) && SCAN(&in, ",\"uploads\":") &&
+                scan_count(&in, UINT32_MAX, &uploads) && SCAN(&in, ",\"rate\":") &&
+                scan_count(&in, RECORD_NUMBER_MAX, &out->rate) && SCAN(&in, ",\"slots\":") &&
+                scan_count(&in, UINT32_MAX, &slots) && SCAN(&in, "}") && in.at == in.end;
+    out->uploads = (uint32_t)uploads;
+    out->slots = (uint32_t)slots;
+    return good;
+}
+
 bool record_scan_told(struct str line, struct record_id *out_node, struct record_offer *out)
 {
     struct scan in = scan_on(line);

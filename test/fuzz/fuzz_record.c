@@ -65,16 +65,36 @@ static int read_any(struct json_reader *reader, int kind, struct str line, union
     }
 }
 
+/* The same for the lines that have numbers alone. */
+static void check_short_numbers(int kind, struct str line, const union any *other, int rc)
+{
+    union any one = {.seq = {0}};
+    bool is_short = kind == SEQ ? record_scan_seq(line, &one.seq[0], &one.seq[1])
+                                : record_scan_alive(line, &one.alive);
+    const struct record_alive *a = &one.alive, *b = &other->alive;
+    bool same = kind == SEQ ? one.seq[0] == other->seq[0] && one.seq[1] == other->seq[1]
+                            : a->epoch == b->epoch && a->seq == b->seq && a->rate == b->rate &&
+                                  a->uploads == b->uploads && a->slots == b->slots;
+    if (is_short && (rc != 0 || !same))
+        abort();
+}
+
 /* What is read on the short way is read the same by the JSON reader, to which a blank in front
  * sends the line. */
 static void check_short_way(struct json_reader *reader, int kind, struct str line)
 {
     static char blank[P2P_LINE_MAX + 1];
     union any one = {.seq = {0}}, other = {.seq = {0}};
-    if ((kind != OFFER && kind != CHANGE) || line.len >= P2P_LINE_MAX)
+    bool numbers = kind == SEQ || kind == ALIVE;
+    if ((kind != OFFER && kind != CHANGE && !numbers) || line.len >= P2P_LINE_MAX)
         return;
     blank[0] = ' ';
     memcpy(blank + 1, line.ptr, line.len);
+    if (numbers) {
+        int rc = read_any(reader, kind, (struct str){blank, line.len + 1}, &other);
+        check_short_numbers(kind, line, &other, rc);
+        return;
+    }
     struct record_offer *a = kind == OFFER ? &one.offer : &one.change.offer;
     struct record_offer *b = kind == OFFER ? &other.offer : &other.change.offer;
     bool is_short = kind == OFFER ? record_scan_offer(line, a) : record_scan_put(line, &one.change);
