@@ -2,6 +2,7 @@
 """The feed: every change has a number, readers miss none or are told so, nobody is waited for."""
 
 import random
+import resource
 import threading
 
 import pytest
@@ -202,10 +203,14 @@ def test_readers_go_when_they_close(fleet):
     wait_until(lambda: index.stats()["feed"]["readers"] == 0, what="nobody reads any more")
 
 
-def test_hundreds_of_readers_read_the_same(fleet):
+def test_thousands_of_readers_read_the_same(fleet):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     index = fleet.index()
-    feeds = [Feed(index, node=None) for _ in range(300)]
+    feeds = []
     try:
+        for _ in range(2000):
+            feeds.append(Feed(index, node=None))
         before = index.rss_kib()
         with Member(index) as member:
             member.joined(offer("a"))
@@ -217,6 +222,7 @@ def test_hundreds_of_readers_read_the_same(fleet):
     finally:
         for feed in feeds:
             feed.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_lines_make_the_directory(fleet):
