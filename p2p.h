@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What every floor shares: version, the view of a text, error codes, and every limit with its
- * reason. Includes only libc. A limit that a stranger can reach is tested at n-1, n and n+1. */
+/* What every floor shares: version, the view of a text, errors, and every limit with its reason (a
+ * swarm's: swarm/limits.h). Only libc. What a stranger can reach is tested at n-1, n and n+1. */
 #ifndef P2P_H
 #define P2P_H
 

@@ -88,9 +88,9 @@ def mixed(options):
         crowd.wait(lambda: crowd.answers(P2P, "status", "-i", fabric.address(0)))
         seed = crowd.spawn(1, P2P, "peer", os.path.dirname(path), "-i", fabric.address(0), "-s", os.path.join(crowd.folder(1), "state"))
         crowd.wait(crowd.is_hashed)
-        base, begun, joined, took, killed = fabric.sent(1)[0], time.monotonic(), {}, {}, None
+        base, begun, joined, took, killed = fabric.payload(1), time.monotonic(), {}, {}, None
         bound = fluid_bound(size, payload_rate(25), [payload_rate(r) for r in rates])
-        while len(took) < count and time.monotonic() - begun < 4 * bound + 80:
+        while len(took) < count and time.monotonic() - begun < 4 * bound + 80 and not (len(joined) == count and crowd.have_ended()):
             now = time.monotonic() - begun
             for node in range(2, count + 2):
                 if node not in joined and now >= (node - 2) * 10 / (count - 1):
@@ -98,7 +98,7 @@ def mixed(options):
                     joined[node] = now
                 if node in joined and node not in took and os.path.exists(crowd.result(node)):
                     took[node] = now
-            if killed is None and (fabric.sent(1)[0] - base) * PAYLOAD >= 1.1 * size:
+            if killed is None and fabric.payload(1) - base >= 1.1 * size:
                 seed.kill()
                 killed = now
             time.sleep(0.05)

@@ -60,6 +60,10 @@ class Crowd:
                 sys.exit(f"{self.name} on node {node}: status {code}: {log.read()[-500:]}")
         return code == 0
 
+    def have_ended(self):
+        """None of the downloads is under way."""
+        return all(leech.poll() is not None for leech in self.leeches.values())
+
     def marked(self, node):
         return os.path.exists(os.path.join(self.folder(node), "whole"))
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A ring of numbers and two bitmaps under a mutex: some hundred nanoseconds for each request. Who
+/* A ring of numbers and some bitmaps under a mutex: some hundred nanoseconds for each request. Who
  * is told too late misses the older ones: those have come round by then. */
 #include "peer/asked.h"
 
 #include <string.h>
 
 enum {
-    ASKED_IDLE_MS = 1000,  /* after which another content takes the place */
-    ASKED_OVER_MS = 10000, /* after which those who ask are others than those who did */
-    ASKED_LONGEST = 12     /* bytes of a number with its comma, and one that printf needs */
+    ASKED_MEAN = 8,    /* pieces that the pace is a mean of, about */
+    ASKED_LONGEST = 12 /* bytes of a number with its comma, and one that printf needs */
 };
 
 void asked_init(struct asked *asked)
@@ -32,24 +31,60 @@ static void bit_set(uint8_t *bits, uint32_t piece)
     bits[piece / 8] = (uint8_t)(bits[piece / 8] | 0x80 >> piece % 8);
 }
 
-void asked_gone(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE], uint32_t piece)
+/* Sets it. False: it was set, or there is no bit for it. */
+static bool set_first(uint8_t *bits, uint32_t piece)
+{
+    if (piece >= P2P_PIECES_AIM || bit_get(bits, piece))
+        return false;
+    bit_set(bits, piece);
+    return true;
+}
+
+void asked_left(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE],
+                uint32_t pace_us)
 {
     plat_mutex_lock(&asked->mutex);
-    if (is_of(asked, content) && piece < P2P_PIECES_AIM && !bit_get(asked->gone, piece)) {
-        bit_set(asked->gone, piece);
-        asked->gone_count++;
+    if (is_of(asked, content)) {
+        uint32_t mean = asked->pace_us;
+        asked->pace_us = mean == 0 ? pace_us : mean - mean / ASKED_MEAN + pace_us / ASKED_MEAN;
     }
     plat_mutex_unlock(&asked->mutex);
 }
 
-bool asked_is_out(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE],
-                  uint32_t piece, uint32_t pieces)
+void asked_sure(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE], uint32_t piece,
+                int64_t now_ms)
 {
     plat_mutex_lock(&asked->mutex);
-    bool out = piece < pieces && pieces <= P2P_PIECES_AIM && is_of(asked, content) &&
-               asked->gone_count < pieces && bit_get(asked->out, piece);
+    if (is_of(asked, content) && set_first(asked->sure, piece))
+        asked->news_ms = now_ms;
     plat_mutex_unlock(&asked->mutex);
-    return out;
+}
+
+static bool is_worth_it(const struct asked *asked, uint32_t pieces)
+{
+    return asked->pace_us >= SPARE_PACE_US &&
+           (uint64_t)asked->pace_us * pieces >= (uint64_t)SPARE_FROM_MS * 1000;
+}
+
+static bool is_spared(const struct asked *asked, uint32_t piece, uint32_t pieces, int64_t now_ms)
+{
+    uint32_t late_ms = asked->pace_us / 1000 * SPARE_LATE;
+    late_ms = late_ms > SPARE_LATE_MS ? late_ms : SPARE_LATE_MS;
+    bool over = asked->out_count >= pieces - pieces / SPARE_PART;
+    if (!bit_get(asked->out, piece) || over || !is_worth_it(asked, pieces))
+        return false;
+    return bit_get(asked->sure, piece) ? now_ms - asked->news_ms < SPARE_MS
+                                       : (uint32_t)now_ms - asked->since_ms[piece] < late_ms;
+}
+
+bool asked_is_spared(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE],
+                     uint32_t piece, uint32_t pieces, int64_t now_ms)
+{
+    plat_mutex_lock(&asked->mutex);
+    bool spared = piece < pieces && pieces <= P2P_PIECES_AIM && is_of(asked, content) &&
+                  is_spared(asked, piece, pieces, now_ms);
+    plat_mutex_unlock(&asked->mutex);
+    return spared;
 }
 
 void asked_note(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE], uint32_t piece,
@@ -60,13 +95,15 @@ void asked_note(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZ
     if (idle_ms >= (is_of(asked, content) ? ASKED_OVER_MS : ASKED_IDLE_MS)) {
         memcpy(asked->content, content, P2P_SHA256_SIZE);
         memset(asked->out, 0, sizeof asked->out);
-        memset(asked->gone, 0, sizeof asked->gone);
-        asked->gone_count = 0;
+        memset(asked->sure, 0, sizeof asked->sure);
+        asked->out_count = asked->pace_us = 0;
         asked->begin = asked->count;
     }
     if (is_of(asked, content)) {
-        if (piece < P2P_PIECES_AIM)
-            bit_set(asked->out, piece);
+        if (piece < P2P_PIECES_AIM) {
+            asked->out_count += set_first(asked->out, piece);
+            asked->since_ms[piece] = (uint32_t)now_ms;
+        }
         asked->log[asked->count++ % ASKED_LOG] = piece;
         asked->noted_ms = now_ms;
     }

@@ -273,14 +273,25 @@ static uint32_t piece_of(const struct handout_ticket *ticket)
     return (uint32_t)(ticket->first / digest_piece_size(ticket->size));
 }
 
+/* A piece of a whole file has left to a node, as far as can be told: the one before it on this
+ * connection surely has, while this one may lie in the kernel. */
+static void note_left(struct handout_ticket *ticket, uint32_t beside)
+{
+    struct asked *asked = &ticket->handout->shared->asked;
+    int64_t now_ms = loop_now_ms(ticket->handout->worker->loop);
+    uint32_t took_us = (uint32_t)(now_ms - ticket->since_ms) * 1000;
+    if (ticket->followed)
+        asked_sure(asked, ticket->content.bytes, ticket->last_piece, now_ms);
+    ticket->followed = true;
+    ticket->last_piece = piece_of(ticket);
+    asked_left(asked, ticket->content.bytes, took_us / beside);
+}
+
 static void slot_give(struct handout_ticket *ticket, bool aborted)
 {
-    struct handout_shared *shared = ticket->handout->shared;
-    int64_t now_ms = loop_now_ms(ticket->handout->worker->loop);
-    atomic_fetch_sub(&shared->active, 1);
-    atomic_store(&shared->took_ms, (uint32_t)(now_ms - ticket->since_ms));
+    uint32_t active = atomic_fetch_sub(&ticket->handout->shared->active, 1);
     if (!aborted && ticket->named && !ticket->held)
-        asked_gone(&shared->asked, ticket->content.bytes, piece_of(ticket));
+        note_left(ticket, active);
 }
 
 static void answer_later(struct exchange *exchange, struct str body)
@@ -298,26 +309,13 @@ static void answer_busy(struct exchange *exchange)
                                "\"retry_ms\":200}\n"));
 }
 
-/* A piece that another downloader is given should come from there, while this node still has what
- * nobody has. Who asks again a second later gets it: the other may be gone. Only where a piece
- * takes long to leave: elsewhere it is sent as soon as it is refused. */
-static bool is_spared(struct handout_ticket *ticket)
+/* Another downloader has it, and this node still has what nobody has. */
+static bool is_spared(const struct handout_ticket *ticket)
 {
-    struct handout_shared *shared = ticket->handout->shared;
-    uint32_t piece = piece_of(ticket),
-             now_ms = (uint32_t)loop_now_ms(ticket->handout->worker->loop);
-    if (!ticket->crowd || !ticket->named || ticket->held ||
-        atomic_load(&shared->took_ms) < HANDOUT_SLOW_MS ||
-        !asked_is_out(&shared->asked, ticket->content.bytes, piece, ticket->states + 1))
-        return false;
-    for (uint32_t i = 0; i < ticket->spared_count; i++)
-        if (ticket->spared[i] == piece)
-            return now_ms - ticket->spared_ms[i] < HANDOUT_SPARED_MS;
-    if (ticket->spared_count == HANDOUT_SPARED)
-        return false;
-    ticket->spared_ms[ticket->spared_count] = now_ms;
-    ticket->spared[ticket->spared_count++] = (uint16_t)piece;
-    return true;
+    struct handout *handout = ticket->handout;
+    return ticket->crowd && ticket->named && !ticket->held &&
+           asked_is_spared(&handout->shared->asked, ticket->content.bytes, piece_of(ticket),
+                           ticket->states + 1, loop_now_ms(handout->worker->loop));
 }
 
 /* In the slot that was taken for it. */

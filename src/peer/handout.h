@@ -19,23 +19,12 @@
 
 #include <stdatomic.h>
 
-enum {
-    HANDOUT_KEEP_MS = 3000, /* a file stays open for the next request of its connection */
-    HANDOUT_PART = 8192,
-    HANDOUT_WAITING = 32,     /* requests that wait for a slot, of each worker */
-    HANDOUT_NODES = 8,        /* of all workers, from nodes, which go elsewhere meanwhile */
-    HANDOUT_WAIT_MS = 500,    /* for so long; then they are told to come again */
-    HANDOUT_SPARED = 64,      /* pieces that a connection is refused since others asked for them, */
-    HANDOUT_SPARED_MS = 1000, /* for so long each; */
-    HANDOUT_SLOW_MS = 50,     /* where a piece takes so long to leave: a refusal costs no more */
-    HANDOUT_POLL_MS = 5       /* how soon a slot that another worker gave back is noticed */
-};
+enum { HANDOUT_PART = 8192 }; /* of a chain that is checked */
 
 /* What all workers count together. */
 struct handout_shared {
     _Atomic(uint32_t) active, most; /* uploads now, and allowed */
     _Atomic(uint32_t) waiting;      /* requests that wait for one of them to end */
-    _Atomic(uint32_t) took_ms;      /* by the last one */
     struct plat_mutex mutex;        /* of the two below */
     struct bucket bucket;
     uint64_t sent;
@@ -65,14 +54,13 @@ struct handout_ticket {
     uint8_t chain_id[P2P_CHAIN_ID_SIZE];
     int64_t chain_at;
     uint32_t states;
-    uint64_t have_next;    /* of the bits that are being sent */
-    uint64_t told;         /* pieces that its asker knows of: of held, or of what was asked */
-    bool named;            /* the request names the chain: a node asks */
-    bool proven;           /* the request that runs gets proven pieces only */
-    bool crowd;            /* its asker serves what it fetches, and others fetch it, too */
-    uint32_t spared_count; /* pieces that its asker was refused, each once */
-    uint16_t spared[HANDOUT_SPARED];
-    uint32_t spared_ms[HANDOUT_SPARED]; /* of the loop's time */
+    uint64_t have_next;  /* of the bits that are being sent */
+    uint64_t told;       /* pieces that its asker knows of: of held, or of what was asked */
+    bool named;          /* the request names the chain: a node asks */
+    bool proven;         /* the request that runs gets proven pieces only */
+    bool crowd;          /* its asker serves what it fetches, and others fetch it, too */
+    bool followed;       /* last_piece is set */
+    uint32_t last_piece; /* that a node was served of a whole file */
     /* a request that waits for a slot, what it asked for and since when */
     struct exchange *waits;
     int64_t first, length, since_ms;

@@ -156,6 +156,9 @@ static void put_progress(const struct order *order, struct buf *buf)
         json_put_field_i64(buf, "file_done", progress.transfer.done);
         json_put_field_i64(buf, "rate", (int64_t)progress.transfer.rate);
         json_put_field_i64(buf, "sources", progress.transfer.sources);
+        json_put_field_i64(buf, "nowhere", progress.transfer.nowhere);
+        json_put_field_i64(buf, "pieces", progress.transfer.pieces);
+        json_put_field_i64(buf, "wait_ms", progress.transfer.wait_ms);
     }
     buf_put_text(buf, "}\n");
 }

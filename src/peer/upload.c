@@ -265,7 +265,6 @@ int upload_init(struct upload **out, struct arena *arena, const struct upload_co
     atomic_init(&upload->shared.active, 0);
     atomic_init(&upload->shared.most, 1);
     atomic_init(&upload->shared.waiting, 0);
-    atomic_init(&upload->shared.took_ms, 0);
     plat_mutex_init(&upload->shared.mutex);
     asked_init(&upload->shared.asked);
     bucket_meter_init(&upload->meter, plat_now_us());

@@ -8,16 +8,8 @@
 
 #include "platform/plat.h"
 #include "platform/plat_net.h"
+#include "swarm/limits.h"
 #include "wire/record.h"
-
-enum {
-    ASKERS_MAX = 32,        /* remembered: any one of a swarm leads to the others */
-    ASKERS_PER_ADDRESS = 8, /* of one machine (loopback is free): who makes up ids drives out its
-                               own ones only */
-    ASKERS_TOLD = 8,        /* named in an answer: 700 bytes of a head at most */
-    ASKERS_KEEP_MS = 15000, /* after the last request: three rounds of those who have no index */
-    ASKERS_NEWS = 32        /* pieces told that nobody has looked at: what fits into a header */
-};
 
 /* A downloader, and where it serves. */
 struct asker {

@@ -9,13 +9,6 @@
 
 #include <string.h>
 
-enum {
-    CONTACT_HEAD_MS = 10000,
-    CONTACT_BUSY = 16,      /* requests under way: then news is of little use */
-    CONTACT_BEGIN_MS = 50,  /* a downloader that has no chain yet is asked again after twice that */
-    CONTACT_ALONE_MS = 5000 /* whom else a holder knows is asked, while no index answers */
-};
-
 void contact_init(struct download *download, uint8_t *bits, size_t bits_size)
 {
     for (int i = 0; i < DOWNLOAD_CONTACTS; i++) {

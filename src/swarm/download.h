@@ -11,18 +11,16 @@
 #include "swarm/held.h"
 #include "swarm/holder.h"
 #include "swarm/lane.h"
+#include "swarm/limits.h"
 #include "swarm/part.h"
 #include "swarm/plan.h"
 #include "swarm/transfer.h"
 
 enum {
-    DOWNLOAD_LANES = 32,     /* connections in all */
-    DOWNLOAD_CONTACTS = 8,   /* holders that are asked for bitmap and chain at the same time */
-    DOWNLOAD_PARTS = 64,     /* holders with a part only, at the same time; */
-    DOWNLOAD_PARTS_MIN = 16, /* of a file of very many pieces */
-    DOWNLOAD_FAILS_MAX = 5,  /* failures in a row that end a holder's use in this download */
-    DOWNLOAD_RETRY_MS = 250, /* after the first one; doubled for each further */
-    DOWNLOAD_SIZES = 4       /* sizes that holders state and that are tried */
+    DOWNLOAD_LANES = 32,    /* connections in all */
+    DOWNLOAD_CONTACTS = 8,  /* holders that are asked for bitmap and chain at the same time */
+    DOWNLOAD_PARTS = 64,    /* holders with a part only, at the same time; */
+    DOWNLOAD_PARTS_MIN = 16 /* of a file of very many pieces */
 };
 
 /* One piece under way in a lane. */

@@ -13,14 +13,6 @@
 #include <string.h>
 
 enum {
-    TRUST_FIRST = 2
-}; /* pieces under way at a holder before any was right: one for each of two workers */
-
-enum {
-    MEET_MS = 150 /* others that begin at the same time are waited for so long */
-};
-
-enum {
     RUN_BYTES = 1024 * 1024
 }; /* a request: long enough to be worth it, short enough to be taken over */
 
@@ -448,7 +440,7 @@ static uint32_t pieces_at(const struct download *download, int number)
  * little. 0: none now. */
 static uint32_t next_run(const struct download *download, int number)
 {
-    uint32_t allowed = TRUST_FIRST + download->proof.held_count;
+    uint32_t allowed = FETCH_TRUST + download->proof.held_count;
     uint32_t busy = pieces_at(download, number);
     uint32_t run = download->run;
 
@@ -500,7 +492,7 @@ static bool is_early(const struct download *download, int64_t now)
                   (holder->state == HOLDER_NEW && holder->retry_ms <= now);
     }
     return ready == 1 && coming > 0 && download->plan.done_count == 0 &&
-           now - download->chain_ms < MEET_MS;
+           now - download->chain_ms < FETCH_MEET_MS;
 }
 
 void fetch_pump(struct download *download)

@@ -12,13 +12,6 @@
 
 #include <string.h>
 
-enum {
-    HINTS_RATE = 2,   /* new ones in a second, */
-    HINTS_BURST = 16, /* and at once; more downloaders than that come with the next answers */
-    HINTS_MAX = 16,   /* not confirmed, of the 64 holders */
-    HINTS_MISLED = 2 * ASKERS_TOLD /* of a teller: two whole answers of those who have gone */
-};
-
 void hints_reset(struct download *download)
 {
     bucket_init(&download->sources.hints, HINTS_RATE, HINTS_BURST, plat_now_us());

@@ -9,11 +9,6 @@
 
 struct download;
 
-enum {
-    HOLDER_AGAIN_MS = 250,  /* between two questions to one holder what it has got meanwhile; */
-    HOLDER_SILENT_MS = 1000 /* who tells by itself need not be asked so often */
-};
-
 enum holder_state {
     HOLDER_NONE,  /* free */
     HOLDER_NEW,   /* to be asked what it has */

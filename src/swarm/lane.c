@@ -7,15 +7,13 @@
 
 #include "base/text.h"
 #include "platform/plat_file.h"
+#include "swarm/limits.h"
 #include "wire/json.h"
 
 #include <string.h>
 
 enum {
-    LANE_HEAD_MS =
-        15000, /* a holder that has not begun to answer: its queue is too long, or it is stuck */
     LANE_SCRATCH = P2P_LINE_MAX,
-    LANE_RETRY_MS = 1000,
     LANE_PAUSE_MS =
         20 /* lets a few thousand bytes gather, so that a slow limit does not mean tiny reads */
 };

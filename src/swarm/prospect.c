@@ -43,20 +43,25 @@ static bool is_refuted(const struct holder *holder)
     return holder->state == HOLDER_OUT && holder->fails < DOWNLOAD_FAILS_MAX;
 }
 
-bool prospect_is_over(const struct download *download)
+enum prospect_end prospect_end(const struct download *download)
 {
-    bool over = false;
+    enum prospect_end end = PROSPECT_OPEN;
 
     for (int i = 0; i < TRANSFER_HOLDERS_MAX; i++) {
         const struct holder *holder = &download->holders[i];
-        bool useless = is_refuted(holder) || sources_withdrawn(download, i);
-        if (holder->state != HOLDER_NONE && !waits_like_us(holder) && !useless &&
-            holder->round >= download->sources.told) {
-            return false;
+        bool listed = holder->round >= download->sources.told;
+        if (holder->state == HOLDER_NONE || waits_like_us(holder)) {
+            continue;
         }
-        over |= useless;
+        if (is_refuted(holder) || sources_withdrawn(download, i)) {
+            end = PROSPECT_OVER;
+        } else if (listed) {
+            return PROSPECT_OPEN;
+        } else if (holder->state == HOLDER_OUT && end == PROSPECT_OPEN) {
+            end = PROSPECT_GONE;
+        }
     }
-    return over;
+    return end;
 }
 
 bool prospect_is_changed(const struct download *download)

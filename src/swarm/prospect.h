@@ -12,8 +12,12 @@ int prospect_count(const struct download *download, enum holder_state state);
 /* Those who had it have changed or removed it, and the index knows nobody else but those who have a
  * part. */
 bool prospect_is_changed(const struct download *download);
-/* All who had all of it were refuted or have it no more: who has a part waits in vain, as this node
- * does. */
-bool prospect_is_over(const struct download *download);
+/* Who has a part waits for the rest, as this node does; and the others */
+enum prospect_end {
+    PROSPECT_OPEN, /* may have it, */
+    PROSPECT_GONE, /* cannot be reached, and the index names them no more, */
+    PROSPECT_OVER  /* were refuted or have it no more. */
+};
+enum prospect_end prospect_end(const struct download *download);
 
 #endif

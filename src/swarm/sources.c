@@ -7,13 +7,6 @@
 
 #include <string.h>
 
-enum {
-    SOURCES_FIRST_MS = 250,  /* who began at the same time is listed in a moment; then doubled, */
-    SOURCES_EVERY_MS = 5000, /* as holders come and go */
-    SOURCES_SOON_MS = 500,   /* when a holder says that it has it no more */
-    SOURCES_TIMEOUT_MS = 5000
-};
-
 int sources_init(struct download *download, struct arena *arena)
 {
     return json_reader_init(&download->sources.json, arena);

@@ -24,10 +24,6 @@
 
 enum {
     TICK_MS = 100,
-    PATIENCE_MS = 10000,       /* without a holder that can be asked, before anything came */
-    PATIENCE_HALF = 3,         /* times as long half-way: whoever had the rest may come back */
-    PATIENCE_PARTS = 6,        /* and while others wait for the rest, too */
-    OVER_MS = 3000,            /* but not for what nobody has: they were asked again since */
     TABLES_SIZE = 1280 * 1024, /* 400,000 pieces: 6 TiB */
     RUN_BYTES =
         2 * 1024 *
@@ -52,6 +48,8 @@ struct transfer {
     int64_t sizes[DOWNLOAD_SIZES]; /* that were tried and led nowhere */
     int size_count, result, reserve_result;
     int64_t started_ms, ended_ms, useful_ms, next_size;
+    int64_t wait_ms;  /* what is left of the patience while nobody can be asked */
+    uint32_t nowhere; /* missing pieces that nobody has */
     bool reserving, reserved, finishing, keep, advancing, again, stuck;
     char reason[256];
 };
@@ -69,8 +67,10 @@ static void on_tick(void *ctx)
     const struct plan *plan = &transfer->download.plan;
 
     /* Of the missing pieces nobody has any. Costs too much to be looked at after each event. */
-    transfer->stuck = transfer->download.phase == TRANSFER_RUNNING &&
-                      plan_nowhere(plan) >= plan->shape.pieces - plan->done_count;
+    if (transfer->download.phase == TRANSFER_RUNNING) {
+        transfer->nowhere = plan_nowhere(plan);
+        transfer->stuck = transfer->nowhere >= plan->shape.pieces - plan->done_count;
+    }
     advance(transfer);
 }
 
@@ -410,6 +410,8 @@ int transfer_start(struct transfer *transfer, const struct transfer_want *want)
 
     transfer->size_count = 0;
     transfer->result = 0;
+    transfer->stuck = false;
+    transfer->wait_ms = 0;
     transfer->reserving = transfer->reserved = transfer->finishing = false;
     transfer->keep = true;
     transfer->next_size = -1;
@@ -492,23 +494,47 @@ static void adopt_size(struct transfer *transfer)
     }
 }
 
+/* How long to wait while nobody has the rest who can be asked. */
+static int64_t patience_of(const struct transfer *transfer, enum prospect_end end, bool others)
+{
+    const struct download *download = &transfer->download;
+    int64_t unit = download->config.patience_ms != 0 ? download->config.patience_ms : PATIENCE_MS;
+    bool may_return = download->held_bytes > 0 && !(others && end == PROSPECT_GONE);
+
+    return others && end == PROSPECT_OVER ? PATIENCE_OVER_MS
+           : may_return                   ? unit * PATIENCE_HALF
+                                          : unit;
+}
+
+/* Why it ends, when it does so since nobody came. */
+static void explain(struct transfer *transfer, bool others, int known)
+{
+    const struct download *download = &transfer->download;
+
+    if (others) {
+        snprintf(transfer->reason, sizeof transfer->reason,
+                 "%u of %u pieces %s with nobody that answers; try again later",
+                 (unsigned)transfer->nowhere, (unsigned)download->pieces,
+                 transfer->nowhere == 1 ? "is" : "are");
+    } else {
+        snprintf(transfer->reason, sizeof transfer->reason,
+                 "%d%% are here, and none of %d holders can be reached; try again later",
+                 (int)(download->held_bytes * 100 / (download->want.size + 1)), known);
+    }
+}
+
 /* Nobody can be asked. Wait for somebody to come, go on with another size, or give up. */
 static void look_for_help(struct transfer *transfer)
 {
     struct download *download = &transfer->download;
     int known = TRANSFER_HOLDERS_MAX - prospect_count(download, HOLDER_NONE);
     int64_t waited = loop_now_ms(download->config.loop) - transfer->useful_ms;
-    bool half = download->held_bytes > 0;
-    int64_t patience =
-        download->config.patience_ms != 0 ? download->config.patience_ms : PATIENCE_MS;
-    int parts = prospect_count(download, HOLDER_READY);
+    bool others = prospect_count(download, HOLDER_READY) > 0;
+    int64_t patience = patience_of(transfer, prospect_end(download), others);
 
-    patience *= parts > 0 ? PATIENCE_PARTS : half ? PATIENCE_HALF : 1;
-    if (parts > 0 && waited > OVER_MS && prospect_is_over(download)) {
-        parts = 0;
-    }
-    if (!download->sources.answered || transfer->next_size >= 0 ||
-        (parts > 0 && waited <= patience) || try_other_size(transfer)) {
+    transfer->wait_ms = patience - waited;
+    if (!download->sources.answered || transfer->next_size >= 0 || (others && waited <= patience) ||
+        try_other_size(transfer)) {
         return;
     }
     transfer->size_count--;
@@ -520,11 +546,7 @@ static void look_for_help(struct transfer *transfer)
     } else if (known == 0) {
         conclude(transfer, -P2P_ENOTFOUND, "nobody has it any more");
     } else if (waited > patience) {
-        snprintf(transfer->reason, sizeof transfer->reason,
-                 parts > 0 ? "%d%% are here, and none of %d holders has the rest; try again later"
-                           : "%d%% are here, and none of %d holders can be reached; try again "
-                             "later",
-                 (int)(download->held_bytes * 100 / (download->want.size + 1)), known);
+        explain(transfer, others, known);
         conclude(transfer, -P2P_EUNREACH, transfer->reason);
     }
 }
@@ -594,6 +616,7 @@ static void run(struct transfer *transfer)
         }
         if (prospect_is_useful(download, transfer->stuck)) {
             transfer->useful_ms = loop_now_ms(download->config.loop);
+            transfer->wait_ms = 0;
         } else {
             look_for_help(transfer);
         }
@@ -666,6 +689,11 @@ void transfer_progress(struct transfer *transfer, struct transfer_progress *out)
         .elapsed_ms = (over ? transfer->ended_ms : now) - transfer->started_ms};
     if (download->phase == TRANSFER_RUNNING && prospect_count(download, HOLDER_READY) == 0) {
         out->phase = TRANSFER_FINDING;
+    } else if (download->phase == TRANSFER_RUNNING && transfer->wait_ms > 0) {
+        out->phase = TRANSFER_STUCK;
+        out->nowhere = transfer->nowhere;
+        out->pieces = download->pieces;
+        out->wait_ms = transfer->wait_ms;
     }
     report_sources(download, transfer->started_ms, out);
 }

@@ -28,8 +28,7 @@ struct transfer_config {
     uint64_t min_free;         /* bytes that must stay free on the disk */
     struct record_id self;     /* a holder with this id is left out */
     uint16_t port;             /* where what is here is served to others; 0: it is not */
-    int patience_ms; /* without any holder that can be asked; half-way three times as long. 0: 10 s
-                      */
+    int patience_ms; /* without any holder that can be asked; 0: PATIENCE_MS of limits.h */
     size_t memory;   /* bytes of the arena, for buffers and tables */
 };
 
@@ -66,7 +65,8 @@ enum transfer_phase {
     TRANSFER_RUNNING,
     TRANSFER_FINISHING,
     TRANSFER_STOPPING,
-    TRANSFER_WAITING /* for another get, which fetches the same: told by a haul */
+    TRANSFER_WAITING, /* for another get, which fetches the same: told by a haul */
+    TRANSFER_STUCK    /* nobody who answers has what is missing */
 };
 
 struct transfer_source {
@@ -86,6 +86,8 @@ struct transfer_progress {
     uint32_t retries;             /* pieces asked for again */
     double rate;                  /* bytes/s over the last seconds */
     int64_t elapsed_ms, bound_ms; /* bound: what it could have been at best, see bound.h */
+    uint32_t nowhere, pieces;     /* while it is stuck: missing ones that nobody has, and all; */
+    int64_t wait_ms;              /* and how long it still waits for them */
     int sources;                  /* that gave bytes, or were blamed */
     struct transfer_source source[TRANSFER_HOLDERS_MAX];
 };

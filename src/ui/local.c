@@ -179,6 +179,9 @@ static void read_progress(struct local *local, const struct json_value *value)
         progress->transfer.phase = (enum transfer_phase)number(local, value, "phase");
         progress->transfer.done = number(local, value, "file_done");
         progress->transfer.rate = (double)number(local, value, "rate");
+        progress->transfer.nowhere = (uint32_t)number(local, value, "nowhere");
+        progress->transfer.pieces = (uint32_t)number(local, value, "pieces");
+        progress->transfer.wait_ms = number(local, value, "wait_ms");
     }
 }
 

@@ -34,6 +34,10 @@ static void put_figures(struct buf *buf, const struct transfer_progress *progres
         buf_put_text(buf, "  looking for holders");
     } else if (progress->phase == TRANSFER_WAITING) {
         buf_put_text(buf, "  another get fetches it");
+    } else if (progress->phase == TRANSFER_STUCK) {
+        buf_printf(buf, "  nobody has %u of %u pieces, waiting ", (unsigned)progress->nowhere,
+                   (unsigned)progress->pieces);
+        buf_put_duration(buf, progress->wait_ms);
     } else if (progress->phase == TRANSFER_FINISHING) {
         buf_put_text(buf, "  writing to the disk");
     } else if (progress->rate >= 1) {

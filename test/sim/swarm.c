@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "swarm/limits.h"
 #include "swarm/plan.h"
 
 enum {
@@ -74,8 +75,10 @@ struct swarm {
     int64_t now;
     int left; /* living downloaders that have not all */
     uint64_t random, wasted;
-    uint8_t *out; /* of each piece: the seed has sent it */
-    uint32_t out_count;
+    uint8_t *out;      /* of each piece: the seed has sent it, */
+    int64_t *asked_us; /* and was asked for it last */
+    int64_t news_us;   /* when it has sent one for the first time */
+    uint32_t out_count, asked_count;
     bool failed;
 };
 
@@ -132,6 +135,11 @@ static struct event pop(struct swarm *s)
     return first;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static int64_t latency(const struct swarm *s)
 {
     return (int64_t)s->setup->latency_ms * 1000;
@@ -163,6 +171,16 @@ static void hear_answer(struct swarm *s, struct node *node, int source, uint32_t
     if (upto > link->told + NEWS && s->nodes[link->node].plan == NULL)
         link->told = upto - NEWS;
     hear(s, node, source, upto > link->told + NEWS ? link->told + NEWS : upto);
+}
+
+/* A question what the other has got tells it what we have. */
+static void exchange(struct swarm *s, struct node *node, int source)
+{
+    struct link *link = &node->link[source];
+    hear(s, node, source, s->nodes[link->node].got);
+    link->said = node->got > link->said + NEWS ? link->said + NEWS : node->got;
+    if (link->back >= 0)
+        hear(s, &s->nodes[link->node], link->back, link->said);
 }
 
 static int add_link(struct node *node, int other)
@@ -332,6 +350,7 @@ static void send_next(struct swarm *s, int number)
     node->ring[node->ring_count++] = asker;
     node->sent += s->setup->piece_bytes;
     if (number == SEED) {
+        s->news_us = s->out[item.piece] ? s->news_us : s->now;
         s->out_count += !s->out[item.piece];
         s->out[item.piece] = 1;
     }
@@ -343,8 +362,30 @@ static void send_next(struct swarm *s, int number)
 
 static void refuse(struct swarm *s, struct node *node, int source, int request)
 {
-    node->link[source].retry_us = s->now + latency(s) + REFUSED_US;
+    node->link[source].retry_us =
+        s->now + latency(s) + REFUSED_US + (int64_t)(next_random(s) % (REFUSED_US / 2));
     plan_end(node->plan, request);
+}
+
+/* What others have got from the seed, or get now. */
+static bool is_spared(const struct swarm *s, const struct plan_request *r)
+{
+    uint32_t pieces = s->setup->pieces;
+    int64_t pace_us = (int64_t)(s->setup->piece_bytes / s->nodes[SEED].up);
+    int64_t late_us = later(pace_us * SPARE_LATE, SPARE_LATE_MS * 1000);
+    if (r->count > 1 || s->asked_us[r->first] == 0 ||
+        s->asked_count >= pieces - pieces / SPARE_PART)
+        return false;
+    return s->out[r->first] ? s->now - s->news_us < SPARE_MS * 1000
+                            : s->now - s->asked_us[r->first] < late_us;
+}
+
+static void note_queued(struct swarm *s, const struct plan_request *r)
+{
+    for (uint32_t piece = r->first; piece < r->first + r->count; piece++) {
+        s->asked_count += s->asked_us[piece] == 0;
+        s->asked_us[piece] = s->now;
+    }
 }
 
 /* Is the event's request still the same? */
@@ -370,6 +411,12 @@ static void on_ask(struct swarm *s, const struct event *e)
         return;
     }
     const struct plan_request *r = &node->plan->requests[e->request];
+    if (link->node == SEED && is_spared(s, r)) {
+        refuse(s, node, e->source, e->request);
+        return;
+    }
+    if (link->node == SEED)
+        note_queued(s, r);
     bool idle = link->queued == 0;
     for (uint32_t i = 0; i < r->count && link->queued < QUEUE_MAX; i++)
         link->queue[link->queued++] = (struct item){e->request, r->first + i};
@@ -444,7 +491,7 @@ static void on_tick(struct swarm *s, int number)
     for (int i = 0; i < node->links; i++) {
         const struct node *other = &s->nodes[node->link[i].node];
         if (other->living && s->now - node->link[i].heard_us >= silent)
-            hear(s, node, i, other->got);
+            exchange(s, node, i);
     }
     if (node->links < s->setup->neighbours / 2)
         find_neighbours(s, number);
@@ -624,7 +671,8 @@ bool swarm_run(const struct swarm_setup *setup, struct swarm_result *out)
         s->setup = setup;
         s->random = setup->random;
         s->out = calloc(setup->pieces, 1);
-        made = made && s->out != NULL;
+        s->asked_us = calloc(setup->pieces, sizeof *s->asked_us);
+        made = made && s->out != NULL && s->asked_us != NULL;
     }
     for (int i = 0; made && i <= setup->nodes; i++)
         made = make_node(s, i);
@@ -643,6 +691,7 @@ bool swarm_run(const struct swarm_setup *setup, struct swarm_result *out)
     if (s != NULL) {
         free(s->heap);
         free(s->out);
+        free(s->asked_us);
     }
     free(s);
     return made;

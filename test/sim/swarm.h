@@ -5,7 +5,8 @@
  * rate, cut through; a message takes the latency of the way. A node serves so many askers at once
  * and refuses the others for 200 ms. Pieces that a node has got are told in its answers and in its
  * requests, the seed tells which it was asked for, as many as fit into P2P-Have; a pair that has
- * been silent for some time asks. Nothing is hashed, nobody lies. All follows from the seed of the
+ * been silent for some time asks. The seed refuses what it has sent already while it has something
+ * new (src/peer/asked.c). Nothing is hashed, nobody lies. All follows from the seed of the
  * random numbers. */
 #ifndef SWARM_H
 #define SWARM_H

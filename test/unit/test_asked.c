@@ -104,64 +104,143 @@ static void test_one_content(void **state)
     }
 }
 
-/* What was asked for is out while something else was not sent: in a content that has room for it.
- */
-static void test_out(void **state)
+enum { PACE_US = 100000, LATE_MS = PACE_US / 1000 * SPARE_LATE, BEGIN_MS = 20000 };
+
+/* Pieces of a content, each as far as its letter says: a: asked for; l: left to the kernel; s:
+ * sent;
+ * -: nothing of it. All of that at BEGIN_MS. */
+static void play(const char *pieces, uint32_t pace_us)
+{
+    asked_init(&asked);
+    for (uint32_t i = 0; pieces[i] != 0; i++) {
+        if (pieces[i] != '-')
+            asked_note(&asked, content, i, BEGIN_MS);
+        if (pieces[i] == 'l' || pieces[i] == 's')
+            asked_left(&asked, content, pace_us);
+        if (pieces[i] == 's')
+            asked_sure(&asked, content, i, BEGIN_MS);
+    }
+}
+
+static void test_spared(void **state)
 {
     static const struct {
-        uint32_t pieces, asked, gone, piece;
-        bool out;
+        const char *pieces;
+        uint32_t piece;
+        int64_t after_ms;
+        bool spared;
     } rows[] = {
-        {4, 1, 0, 0, true},
-        {4, 1, 0, 1, false},
-        {4, 4, 3, 0, true},
-        {4, 4, 3, 3, true},
-        {4, 4, 4, 0, false},
-        {4, 4, 4, 4, false},
-        {P2P_PIECES_AIM - 1, P2P_PIECES_AIM - 1, 1, P2P_PIECES_AIM - 2, true},
-        {P2P_PIECES_AIM, P2P_PIECES_AIM, 1, P2P_PIECES_AIM - 1, true},
-        {P2P_PIECES_AIM + 1, P2P_PIECES_AIM + 1, 1, P2P_PIECES_AIM, false},
-        {P2P_PIECES_AIM + 1, P2P_PIECES_AIM + 1, 1, 0, false},
+        {"s-------", 0, 0, true},
+        {"s-------", 1, 0, false},
+        {"s-------", 8, 0, false},
+        {"s-------", 0, SPARE_MS - 1, true},
+        {"s-------", 0, SPARE_MS, false},
+        {"sl------", 1, LATE_MS - 1, true},
+        {"sl------", 1, LATE_MS, false},
+        {"sa------", 1, LATE_MS - 1, true},
+        {"sa------", 1, LATE_MS, false},
+        {"sssssss-", 0, 0, true},
+        {"ssssssss", 0, 0, false},
+        {"aaaaaaaa", 0, 0, false}, /* how fast they leave is not known yet */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t now_ms = BEGIN_MS + rows[i].after_ms;
+        play(rows[i].pieces, PACE_US);
+        if (asked_is_spared(&asked, content, rows[i].piece, 8, now_ms) != rows[i].spared)
+            fail_msg("row %zu", i);
+        assert_false(asked_is_spared(&asked, other, rows[i].piece, 8, now_ms));
+    }
+}
+
+/* Nobody waits for the last ones. */
+static void test_the_end(void **state)
+{
+    static const struct {
+        uint32_t pieces, asked;
+        bool spared;
+    } rows[] = {
+        {SPARE_PART - 1, SPARE_PART - 2, true},
+        {SPARE_PART - 1, SPARE_PART - 1, false},
+        {SPARE_PART, SPARE_PART - 2, true},
+        {SPARE_PART, SPARE_PART - 1, false},
+        {SPARE_PART + 1, SPARE_PART - 1, true},
+        {SPARE_PART + 1, SPARE_PART, false},
+        {P2P_PIECES_AIM, P2P_PIECES_AIM - P2P_PIECES_AIM / SPARE_PART - 1, true},
+        {P2P_PIECES_AIM, P2P_PIECES_AIM - P2P_PIECES_AIM / SPARE_PART, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         asked_init(&asked);
-        for (uint32_t piece = 0; piece < rows[i].asked; piece++)
-            asked_note(&asked, content, piece, 5000);
-        for (uint32_t piece = 0; piece < rows[i].gone; piece++) {
-            asked_gone(&asked, content, piece);
-            asked_gone(&asked, content, piece);
-        }
-        if (asked_is_out(&asked, content, rows[i].piece, rows[i].pieces) != rows[i].out)
+        for (uint32_t k = 0; k < rows[i].asked; k++)
+            asked_note(&asked, content, k, BEGIN_MS);
+        asked_left(&asked, content, PACE_US);
+        if (asked_is_spared(&asked, content, 0, rows[i].pieces, BEGIN_MS) != rows[i].spared)
             fail_msg("row %zu", i);
-        assert_false(asked_is_out(&asked, other, rows[i].piece, rows[i].pieces));
     }
 }
 
+/* Not of a content that leaves fast, nor of one of too many pieces. */
+static void test_worth_it(void **state)
+{
+    static const struct {
+        uint32_t pace_us, pieces;
+        bool spared;
+    } rows[] = {
+        {SPARE_PACE_US - 1, P2P_PIECES_AIM, false},
+        {SPARE_PACE_US, P2P_PIECES_AIM, true},
+        {SPARE_PACE_US + 1, P2P_PIECES_AIM - 1, true},
+        {SPARE_PACE_US + 1, P2P_PIECES_AIM + 1, false},
+        {SPARE_FROM_MS * 1000 / 8 - 1, 8, false},
+        {SPARE_FROM_MS * 1000 / 8, 8, true},
+        {SPARE_FROM_MS * 1000 / 8 + 1, 8, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        play("s--", rows[i].pace_us);
+        if (asked_is_spared(&asked, content, 0, rows[i].pieces, BEGIN_MS) != rows[i].spared)
+            fail_msg("row %zu", i);
+    }
+}
+
+static void test_pace_is_a_mean(void **state)
+{
+    (void)state;
+    play("s", 100000);
+    asked_left(&asked, content, 20000);
+    assert_int_equal(asked.pace_us, 90000);
+    for (uint32_t i = 0; i < 64; i++)
+        asked_left(&asked, content, 0);
+    assert_true(asked.pace_us < SPARE_PACE_US);
+}
+
 /* Those who ask after a pause are others. */
-static void test_out_ends(void **state)
+static void test_spared_ends(void **state)
 {
     static const struct {
         int64_t after_ms;
-        bool out;
+        bool kept;
     } rows[] = {{9999, true}, {10000, false}, {10001, false}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        asked_init(&asked);
-        asked_note(&asked, content, 1, 20000);
-        asked_note(&asked, content, 2, 20000 + rows[i].after_ms);
-        assert_int_equal(asked_is_out(&asked, content, 1, 8), rows[i].out);
-        assert_true(asked_is_out(&asked, content, 2, 8));
+        int64_t now_ms = BEGIN_MS + rows[i].after_ms;
+        play("s", PACE_US);
+        asked_note(&asked, content, 2, now_ms);
+        asked_left(&asked, content, PACE_US);
+        asked_sure(&asked, content, 2, now_ms);
+        assert_int_equal(asked_is_spared(&asked, content, 0, 8, now_ms), rows[i].kept);
+        assert_true(asked_is_spared(&asked, content, 2, 8, now_ms));
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_once),   cmocka_unit_test(test_room),
-        cmocka_unit_test(test_longest),     cmocka_unit_test(test_log),
-        cmocka_unit_test(test_one_content), cmocka_unit_test(test_out),
-        cmocka_unit_test(test_out_ends),
+        cmocka_unit_test(test_each_once),      cmocka_unit_test(test_room),
+        cmocka_unit_test(test_longest),        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_one_content),    cmocka_unit_test(test_spared),
+        cmocka_unit_test(test_the_end),        cmocka_unit_test(test_worth_it),
+        cmocka_unit_test(test_pace_is_a_mean), cmocka_unit_test(test_spared_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

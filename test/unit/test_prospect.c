@@ -70,23 +70,26 @@ static void test_crowds(void **state)
     (void)state;
     static const struct {
         const char *crowd;
-        bool useful, when_stuck, changed, over;
+        bool useful, when_stuck, changed;
+        enum prospect_end end;
     } rows[] = {
-        {"", false, false, false, false},  {"n", true, true, false, false},
-        {"w", true, true, false, false},   {"p", true, false, false, false},
-        {"pp", true, false, false, false}, {"pw", true, true, false, false},
-        {"f", false, false, false, false}, {"l", false, false, false, true},
-        {"x", false, false, true, true},   {"y", true, true, false, false},
-        {"s", false, false, false, false}, {"xn", true, true, false, false},
-        {"xw", true, true, false, false},  {"xp", true, false, true, true},
-        {"xpp", true, false, true, true},  {"xf", false, false, false, false},
-        {"xF", false, false, true, true},  {"xs", false, false, false, false},
-        {"lp", true, false, false, true},  {"lpp", true, false, false, true},
-        {"lpn", true, true, false, false}, {"lpf", true, false, false, false},
-        {"lpF", true, false, false, true}, {"lxp", true, false, false, true},
-        {"LxP", true, false, true, true},  {"pf", true, false, false, false},
-        {"pF", true, false, false, false}, {"xpy", true, true, false, false},
-        {"lpw", true, true, false, false},
+        {"", false, false, false, PROSPECT_OPEN},   {"n", true, true, false, PROSPECT_OPEN},
+        {"w", true, true, false, PROSPECT_OPEN},    {"p", true, false, false, PROSPECT_OPEN},
+        {"pp", true, false, false, PROSPECT_OPEN},  {"pw", true, true, false, PROSPECT_OPEN},
+        {"f", false, false, false, PROSPECT_OPEN},  {"l", false, false, false, PROSPECT_OVER},
+        {"x", false, false, true, PROSPECT_OVER},   {"y", true, true, false, PROSPECT_OPEN},
+        {"s", false, false, false, PROSPECT_OPEN},  {"xn", true, true, false, PROSPECT_OPEN},
+        {"xw", true, true, false, PROSPECT_OPEN},   {"xp", true, false, true, PROSPECT_OVER},
+        {"xpp", true, false, true, PROSPECT_OVER},  {"xf", false, false, false, PROSPECT_OPEN},
+        {"xF", false, false, true, PROSPECT_OVER},  {"xs", false, false, false, PROSPECT_OPEN},
+        {"lp", true, false, false, PROSPECT_OVER},  {"lpp", true, false, false, PROSPECT_OVER},
+        {"lpn", true, true, false, PROSPECT_OPEN},  {"lpf", true, false, false, PROSPECT_OPEN},
+        {"lpF", true, false, false, PROSPECT_OVER}, {"lxp", true, false, false, PROSPECT_OVER},
+        {"LxP", true, false, true, PROSPECT_OVER},  {"pf", true, false, false, PROSPECT_OPEN},
+        {"pF", true, false, false, PROSPECT_GONE},  {"xpy", true, true, false, PROSPECT_OPEN},
+        {"lpw", true, true, false, PROSPECT_OPEN},  {"F", false, false, false, PROSPECT_GONE},
+        {"pFF", true, false, false, PROSPECT_GONE}, {"pFf", true, false, false, PROSPECT_OPEN},
+        {"pFn", true, true, false, PROSPECT_OPEN},  {"pFl", true, false, false, PROSPECT_OVER},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         crowd(rows[i].crowd);
@@ -95,8 +98,8 @@ static void test_crowds(void **state)
             fail_msg("\"%s\": useful", rows[i].crowd);
         if (prospect_is_changed(&download) != rows[i].changed)
             fail_msg("\"%s\": changed", rows[i].crowd);
-        if (prospect_is_over(&download) != rows[i].over)
-            fail_msg("\"%s\": over", rows[i].crowd);
+        if (prospect_end(&download) != rows[i].end)
+            fail_msg("\"%s\": end", rows[i].crowd);
     }
 }
 
