@@ -38,6 +38,16 @@ void askers_put(struct buf *buf, const struct asker *who)
     buf_put_text(buf, addr_format(&who->addr, text));
 }
 
+void askers_put_have(struct buf *headers, struct str list)
+{
+    if (list.len == 0) {
+        return;
+    }
+    buf_put_text(headers, "P2P-Have: ");
+    buf_put(headers, list);
+    buf_put_text(headers, "\r\n");
+}
+
 bool askers_next_piece(struct str *list, uint32_t pieces, uint32_t *out)
 {
     struct str item;

@@ -39,6 +39,8 @@ struct askers {
  */
 int askers_read(struct str list, struct asker *out, int max);
 void askers_put(struct buf *buf, const struct asker *who);
+/* The line "P2P-Have: 17,18,40" of a request's head, of such a list; none of an empty one. */
+void askers_put_have(struct buf *headers, struct str list);
 /* "17,18,40": the next one that is less than pieces; what is none is passed over. False: no more.
  */
 bool askers_next_piece(struct str *list, uint32_t pieces, uint32_t *out);

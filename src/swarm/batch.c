@@ -4,6 +4,7 @@
  * source that fails too often is out. Loop thread, but for keep() and the two jobs. */
 #include "swarm/batch.h"
 
+#include "base/hash.h"
 #include "base/text.h"
 #include "platform/plat.h"
 #include "swarm/naming.h"
@@ -16,7 +17,7 @@ enum {
     BATCH_STAGED = 16 * 1024 * 1024, /* bytes that wait for names: what a slow card writes in 2 s */
     BATCH_FAILS = 4,                 /* in a row, then a source is out */
     BATCH_WRONG = 3,                 /* files with wrong bytes, then a source is out */
-    BATCH_RETRY_MS = 200,
+    BATCH_RETRY_MS = 200,            /* doubled for each failure, and up to half as long again */
     BATCH_NONE = UINT32_MAX
 };
 
@@ -54,6 +55,7 @@ struct batch {
     struct batch_source sources[BATCH_SOURCES_MAX];
     struct batch_lane lanes[BATCH_LANES];
     struct naming naming;
+    struct hash_random random;
     uint32_t came_first, came_last, came_count; /* waiting for a name */
     uint64_t came_bytes;
     struct batch_progress progress;
@@ -204,7 +206,8 @@ static void connection_failed(struct batch *batch, int number)
     if (source->retry_ms > now) {
         return; /* one failure ends all that was under way */
     }
-    source->retry_ms = now + (BATCH_RETRY_MS << source->fails);
+    uint32_t rest_ms = (uint32_t)BATCH_RETRY_MS << source->fails;
+    source->retry_ms = now + rest_ms + hash_random_below(&batch->random, rest_ms / 2 + 1);
     source->address++;
     if (++source->fails >= BATCH_FAILS) {
         batch->want.sources[number].silent = true;
@@ -658,6 +661,7 @@ int batch_init(struct batch **out, struct arena *arena, const struct batch_confi
     }
     batch->config = *config;
     batch->timer = (struct loop_timer){.on_time = on_timer, .ctx = batch};
+    hash_random_seed(&batch->random, (uint64_t)plat_now_us());
     stage_init(&batch->stage);
     for (int i = 0; i < BATCH_LANES; i++) {
         batch->lanes[i].source = -1;

@@ -366,11 +366,7 @@ static void put_news(struct download *download, struct holder *holder, struct bu
         return;
     }
     held_news(&download->held, &holder->told, &news);
-    if (news.len > 0) {
-        buf_put_text(headers, "P2P-Have: ");
-        buf_put(headers, buf_str(&news));
-        buf_put_text(headers, "\r\n");
-    }
+    askers_put_have(headers, buf_str(&news));
 }
 
 static void ask(struct contact *contact, int number)

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "platform/plat_file.h"
+#include "swarm/askers.h"
 #include "swarm/limits.h"
 #include "wire/json.h"
 
@@ -461,11 +462,7 @@ static void put_range(const struct lane *lane, const struct lane_job *job, struc
     buf_put_i64(buf, job->offset + job->length - 1);
     buf_put_text(buf, "\r\n");
     buf_put_text(buf, lane->headers);
-    if (job->have[0] != 0) {
-        buf_put_text(buf, "P2P-Have: ");
-        buf_put_text(buf, job->have);
-        buf_put_text(buf, "\r\n");
-    }
+    askers_put_have(buf, text_from(job->have));
 }
 
 static int request(struct lane *lane, struct lane_job *job)

@@ -49,6 +49,18 @@ static void test_read(void **state)
     assert_int_equal(askers_read((struct str){NULL, 0}, NULL, 3), 0);
 }
 
+static void test_put_have(void **state)
+{
+    char text[64];
+    struct buf buf = buf_on(text, sizeof text);
+    (void)state;
+    askers_put_have(&buf, STR(""));
+    assert_int_equal(buf.len, 0);
+    askers_put_have(&buf, STR("17,18"));
+    assert_int_equal(buf.len, 17);
+    assert_memory_equal(text, "P2P-Have: 17,18\r\n", 17);
+}
+
 static void test_put_is_read(void **state)
 {
     struct asker out, who = {.addr = {.family = 6, .ip = {0xfd}, .port = 7751}};
@@ -230,6 +242,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
+        cmocka_unit_test(test_put_have),
         cmocka_unit_test(test_put_is_read),
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_name),
