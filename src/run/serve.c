@@ -214,11 +214,20 @@ static void serve_read(struct conn *conn)
         close_conn(conn, true);
 }
 
+/* Nobody overtakes those that wait for a buffer: one that became free in this turn is theirs. */
+static bool must_queue(const struct conn *conn)
+{
+    return conn->in == 0 && conn->state != CONN_LINGER &&
+           conn->server->list[CONN_HUNGRY].first != 0;
+}
+
 static void serve_event(void *ctx, unsigned events)
 {
     struct conn *conn = ctx;
     slots_enter(conn);
-    if ((events & PLAT_READABLE) != 0)
+    if ((events & PLAT_READABLE) != 0 && must_queue(conn))
+        slots_hungry(conn);
+    else if ((events & PLAT_READABLE) != 0)
         serve_read(conn);
     else if ((events & PLAT_HUNGUP) != 0)
         close_conn(conn, true);
@@ -326,14 +335,21 @@ void serve_put_off(struct server *server)
     }
 }
 
-/* Each of those that are hungry now has one turn: who stays hungry goes to the end. */
+/* Each of those that are hungry now has one turn: who stays hungry goes to the end. Who wants to
+ * read does so at once: until the poller says so again the buffer would be another's. */
 static void feed(struct server *server)
 {
     uint32_t last = server->list[CONN_HUNGRY].last;
     while (server->list[CONN_HUNGRY].first != 0 && parcel_has_buffer(server)) {
         uint32_t slot = server->list[CONN_HUNGRY].first;
-        slots_list(slots_at(server, slot), CONN_NO_LIST);
-        serve_on(slots_at(server, slot));
+        struct conn *conn = slots_at(server, slot);
+        slots_list(conn, CONN_NO_LIST);
+        slots_enter(conn);
+        if (conn->in == 0 && conn->state != CONN_ANSWER)
+            serve_read(conn);
+        if (conn->open)
+            serve_run(conn);
+        slots_leave(conn);
         if (slot == last)
             break;
     }

@@ -2,6 +2,7 @@
 """Care for flash and memory: nothing is allocated after the start, and a node that has nothing to
 do writes nothing and uses no CPU; and a wall clock that is unset or jumps changes nothing."""
 
+import contextlib
 import os
 import re
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from chains import sha256
 from fleet import put, wait_until
-from rawhttp import Link
+from rawhttp import Closed, Link
 from test_watch import wait_truth
 from wire import Member, offer, put_line
 from wrapped import Page
@@ -50,15 +51,21 @@ def test_the_counter_counts(fleet):
 
 
 def ask_all(address, count):
-    """Everything that can be asked, again and again, over one connection."""
-    with Link(address) as link:
+    """Everything that can be asked, again and again, over one connection. A snapshot whose reader is so slow that the
+    feed has gone past it ends early, with the connection."""
+    with contextlib.ExitStack() as stack:
+        link = stack.enter_context(Link(address))
         for i in range(count):
             for path in (
                 "/v1/stats", "/v1/list?limit=100", "/v1/search?q=a", "/v1/search?q=*b*&limit=3",
                 "/v1/nodes", "/v1/snapshot", "/", "/nothing", f"/v1/sources/{'0' * 64}",
                 "/download/big.bin", "/metalink/big.bin", f"/v1/content/{i:064}",
             ):
-                assert link.request("GET", path).status < 505
+                try:
+                    assert link.request("GET", path).status < 505
+                except Closed as closed:
+                    assert path == "/v1/snapshot", (path, closed)
+                    link = stack.enter_context(Link(address))
 
 
 def join_and_change(index, number):
