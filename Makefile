@@ -81,7 +81,7 @@ else ifeq ($(FLAVOUR),wrapped)
 MUSL := yes
 CC := $(TARGET_CC)
 CFLAGS := $(BASE_CFLAGS) -fPIE $(TARGET_ARCH_FLAGS)
-WRAPPED := malloc calloc realloc __libc_malloc time clock_gettime epoll_wait timerfd_create
+WRAPPED := malloc calloc realloc __libc_malloc time clock_gettime epoll_wait timerfd_create fsync syncfs
 LDFLAGS := -static-pie $(foreach f,$(WRAPPED),-Wl,--wrap=$(f))
 else
 MUSL :=

@@ -180,6 +180,19 @@ def test_status_tells_what_was_written(fleet):
         assert stats["state_bytes_per_day"] >= stats["state_bytes_written"]
 
 
+def test_small_files_share_a_sync(fleet):
+    """Who hashes hundreds of files and who fetches them wears no flash with a sync for each."""
+    pages = {name: Page(fleet, f"page-{name}") for name in ("kitchen", "here")}
+    index, here = fleet.index(), fleet.folder("here")
+    files = {f"f/{i:03}.bin": os.urandom(3000) for i in range(400)}
+    peer = fleet.peer(index, files, **pages["kitchen"].how)
+    wait_truth(index, peer.share)
+    assert pages["kitchen"].syncs() < 10, "its token, its epoch; the hash cache never"
+    fleet.ok("get", "f/", index=index, cwd=here, **pages["here"].how)
+    assert 1 <= pages["here"].syncs() <= 4
+    assert all((here / name).read_bytes() == data for name, data in files.items())
+
+
 # --- the wall clock ---
 
 
@@ -193,7 +206,8 @@ def test_a_wrong_clock_changes_nothing(fleet, ahead_s):
     put(peer.share / "b.txt", b"beta", 0)
     wait_truth(index, peer.share)
     here = fleet.folder("here")
-    fleet.ok("get", "a.txt", index=index, cwd=here)
+    fleet.ok("get", "a.txt", index=index, cwd=here, **Page(fleet, "here-page", ahead_s).how)
+    assert (here / "a.txt").read_bytes() == b"gamma"
     peer.restart()
     wait_truth(index, peer.share)
     begun = time.monotonic()

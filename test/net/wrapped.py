@@ -16,6 +16,7 @@ BINARY = Path(os.environ.get("P2P_BUILD", ROOT / "build")) / "wrapped/p2p"
 CALLERS = 16
 SLEPT_AT = 16 + 8 * CALLERS
 SPEED_AT = SLEPT_AT + 8
+SYNCS_AT = SPEED_AT + 8
 
 
 class Page:
@@ -37,6 +38,10 @@ class Page:
 
     def allocations(self):
         return struct.unpack_from("<Q", self.bytes)[0]
+
+    def syncs(self):
+        """How often a disk was told to write all it has."""
+        return struct.unpack_from("<Q", self.bytes, SYNCS_AT)[0]
 
     def put(self, at, number):
         struct.pack_into("<q", self.bytes, at, number)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Linked into the flavour "wrapped" only, which is the release but for this: each call of malloc
- * and its relatives is counted, libc's own calls too, the wall clock can be moved, the clock of
- * deadlines can jump as it does when a machine was suspended, and time can go faster. All by a page
- * that the file named by P2P_WRAP holds, so that a test reads and writes it while the program runs.
- * The kernel's word that the machine goes on is a byte in the pipe beside that file. Without
- * P2P_WRAP it changes nothing. Any thread. */
+ * and its relatives is counted, libc's own calls too, and each sync of a disk; the wall clock can
+ * be moved, the clock of deadlines can jump as it does when a machine was suspended, and time can
+ * go faster. All by a page that the file named by P2P_WRAP holds, so that a test reads and writes
+ * it while the program runs. The kernel's word that the machine goes on is a byte in the pipe
+ * beside that file. Without P2P_WRAP it changes nothing. Any thread. */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -24,6 +24,7 @@ struct wrap_page {
     _Atomic uint64_t caller[WRAP_CALLERS]; /* of the last ones, from wrap_base on */
     _Atomic int64_t slept_s;               /* for so long the machine was suspended in all */
     _Atomic int64_t speed;                 /* time goes so many times as fast; 0: as it does */
+    _Atomic uint64_t syncs;
 };
 
 static struct wrap_page none, *page = &none;
@@ -36,6 +37,8 @@ time_t __real_time(time_t *out);
 int __real_clock_gettime(clockid_t clock, struct timespec *out);
 int __real_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout_ms);
 int __real_timerfd_create(int clock, int flags);
+int __real_fsync(int fd);
+int __real_syncfs(int fd);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
@@ -44,6 +47,8 @@ time_t __wrap_time(time_t *out);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int timeout_ms);
 int __wrap_timerfd_create(int clock, int flags);
+int __wrap_fsync(int fd);
+int __wrap_syncfs(int fd);
 extern const char __executable_start[];
 
 __attribute__((constructor)) static void wrap_open(void)
@@ -139,4 +144,16 @@ int __wrap_timerfd_create(int clock, int flags)
     snprintf(name, sizeof name, "%s.awake", page_name != NULL ? page_name : "");
     int pipe = open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     return pipe >= 0 ? pipe : __real_timerfd_create(clock, flags);
+}
+
+int __wrap_fsync(int fd)
+{
+    atomic_fetch_add(&page->syncs, 1);
+    return __real_fsync(fd);
+}
+
+int __wrap_syncfs(int fd)
+{
+    atomic_fetch_add(&page->syncs, 1);
+    return __real_syncfs(fd);
 }
