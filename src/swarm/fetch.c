@@ -5,6 +5,7 @@
  * missing again) or not (it is tainted, and will not count). */
 #include "swarm/fetch.h"
 
+#include "base/addr.h"
 #include "base/text.h"
 #include "swarm/hints.h"
 #include "swarm/stream.h"
@@ -372,7 +373,13 @@ static struct download_lane *choose_lane(struct download *download, int number, 
 
     for (int i = 0; i < DOWNLOAD_LANES; i++) {
         struct download_lane *lane = &download->lanes[i];
-        if (lane->holder == number && !lane->closing && (best == NULL || lane->jobs < best->jobs)) {
+        if (lane->holder != number || lane->closing) {
+            continue;
+        }
+        if (lane->jobs == 0 &&
+            !addr_equal(&lane->lane.config.addr, &holder->addr[holder->addr_now])) {
+            close_lane(lane); /* the holder is asked at another address by now */
+        } else if (best == NULL || lane->jobs < best->jobs) {
             best = lane;
         }
     }

@@ -3,6 +3,7 @@
  * once more when the index still names it. */
 #include "swarm/sources.h"
 
+#include "base/addr.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -57,17 +58,31 @@ static void set_addresses(struct holder *holder, const struct record_result *res
     text_copy(result->name, holder->name, sizeof holder->name);
 }
 
-/* What another downloader said of it makes way for what the index says. */
+static bool is_elsewhere(const struct holder *holder, const struct record_result *result)
+{
+    bool same = holder->addr_count == result->address_count;
+
+    for (int i = 0; same && i < holder->addr_count; i++) {
+        same = addr_equal(&holder->addr[i], &result->address[i]);
+    }
+    return !same;
+}
+
+/* What another downloader said of it makes way for what the index says; and who is not found where
+ * it was may have come back at another port. */
 static void know_better(struct holder *holder, const struct record_result *result)
 {
-    if (!holder->hint || result->address_count == 0) {
+    bool moved = holder->fails > 0 && !holder->blamed && is_elsewhere(holder, result);
+
+    if (result->address_count == 0 || (!holder->hint && !moved)) {
         return;
     }
     holder->hint = false;
     set_addresses(holder, result);
+    holder->retry_ms = 0;
+    holder->fails = 0;
     if (holder->state == HOLDER_OUT) {
         holder->state = HOLDER_NEW;
-        holder->fails = 0;
     }
 }
 

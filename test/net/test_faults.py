@@ -389,13 +389,17 @@ def test_names_that_a_file_system_takes_for_one(fleet, index, here):
 # --- connections and descriptors ---
 
 
-def test_two_thousand_idle_connections(fleet, index):
+@pytest.mark.parametrize("role", ["index", "peer", "both"])
+def test_two_thousand_idle_connections(fleet, index, here, role):
     """Of four addresses. Each costs little; nobody who has something to say is kept waiting."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
-    peer = fleet.peer(index, {"a.txt": b"alpha"})
+    files = {"a.txt": b"alpha"}
+    node = fleet.both(files, name="kitchen") if role == "both" else fleet.peer(index, files, "-m", "64M")
+    index = node if role == "both" else index
     index.wait_file("a.txt")
-    before = index.rss_kib()
+    share, node = node.share, index if role == "index" else node
+    before = node.rss_kib()
     links = []
     try:
         for i in range(2000):
@@ -403,18 +407,19 @@ def test_two_thousand_idle_connections(fleet, index):
             links.append(link)
             link.bind((f"127.0.0.{10 + i % 4}", 0))
             link.settimeout(10)
-            link.connect((index.host, index.port))
-        wait_until(lambda: index.stats()["connections"]["open"] >= 2000, what="all are open")
-        put(peer.share / "b.txt", b"beta", 0)
+            link.connect((node.host, node.port))
+        wait_until(lambda: node.stats()["connections"]["open"] >= 2000, what="all are open")
+        put(share / "b.txt", b"beta", 0)
         index.wait_file("b.txt", sha256(b"beta"), deadline=3)
-        assert index.rss_kib() - before < 4096 * SLOW
+        fleet.ok("get", "b.txt", index=index, cwd=here)
+        assert node.rss_kib() - before < 4096 * SLOW
         links[7].sendall(b"GET /v1/stats HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert links[7].recv(12) == b"HTTP/1.1 200"
     finally:
         for link in links:
             link.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    wait_until(lambda: index.stats()["connections"]["open"] < 20, what="they are gone")
+    wait_until(lambda: node.stats()["connections"]["open"] < 20, what="they are gone")
 
 
 def cpu_seconds(node):
@@ -550,6 +555,45 @@ def test_ended_in_each_phase_of_a_start(fleet, index, role, number):
         where = index if role == "peer" else node
         wait_until(lambda: where.offers("own") == 300, what="all files")
     node.stop(number)
+
+
+@pytest.mark.parametrize("phase", ["waiting", "hashing", "uploading", "moving", "fetching", "leaving"])
+def test_a_peer_ended_in_each_phase(fleet, index, here, phase):
+    """It leaves at once, whatever it is at; who needs it goes on without, and its next start is like any other."""
+    data = os.urandom(8 * MIB)
+    how = ["--share.hash_rate", "200K/s"] if phase == "hashing" else SLOWLY
+    peer = fleet.peer(f"127.0.0.1:{free_port()}" if phase == "waiting" else index, {"big.bin": data}, *how)
+    process = None
+    if phase == "hashing":
+        wait_until(lambda: index.file("big.bin"), what="its name")
+    elif phase != "waiting":
+        index.wait_file("big.bin", sha256(data))
+    if phase in ("uploading", "moving", "leaving"):
+        process = begin_get(fleet, index, here, "big.bin")
+    node = peer
+    if phase == "fetching":
+        node = fleet.peer(index, {"own.txt": b"own"}, name="desk")
+        index.wait_file("own.txt")
+        process = fleet.spawn("get", "big.bin", "-s", node.state, index=index, cwd=here)
+        wait_until(lambda: below(node.share, ".p2p-*.part"), what="bytes")
+    if phase == "leaving":  # the index does not hear of it
+        index.send(signal.SIGSTOP)
+    node.stop()
+    index.send(signal.SIGCONT)
+    wait_until(lambda: index.node(node.name) is None, what="it has left")
+    node.args = ["-i", index.address]
+    node.restart(same_port=phase != "moving")
+    index.wait_file("big.bin", sha256(data))
+    index.wait_node(node.name)
+    if phase == "fetching":
+        code, out, err = ended(process)
+        assert (code == 0 and out.startswith(sha256(data))) or (code == 1 and "went away" in err), (code, out, err)
+        fleet.ok("get", "big.bin", "-s", node.state, index=index, cwd=here)
+        assert (node.share / "downloads/big.bin").read_bytes() == data
+    elif process:
+        code, out, err = ended(process)
+        assert code == 0 and out.startswith(sha256(data)), err
+        assert left_in(here) == ["big.bin"] and (here / "big.bin").read_bytes() == data
 
 
 @pytest.mark.parametrize("phase", ["finding", "hashing", "fetching", "batch", "ordered"])
