@@ -238,14 +238,14 @@ static void wait_for_turn(struct local *local)
     loop_set_timer(loop, &local->timer, loop_now_ms(loop) + local->retry_ms);
 }
 
-/* The node has gone in the middle, or has forgotten a file. */
-static void fail_rest(struct local *local, int error)
+/* The node has gone in the middle, or ends and says nothing of a file. */
+static void fail_rest(struct local *local)
 {
     for (uint32_t i = 0; i < local->ordered; i++) {
         struct wanted *file = &local->files[local->order[i]];
         struct local_answer answer = {.file = file, .path = NULL};
         if (file->result == WANTED_OPEN) {
-            file->result = error;
+            file->result = -P2P_EIO;
             file->reason = "the node of this machine went away while it fetched";
             local->on_file(local->ctx, &answer);
         }
@@ -264,9 +264,8 @@ static void on_done(void *ctx, int result)
         finish(local, true);
         return;
     }
-    if (result != 0 || !local->ended) {
-        fail_rest(local, -P2P_EIO);
-    } else if (!local->synced) {
+    fail_rest(local);
+    if (result == 0 && local->ended && !local->synced) {
         session_say("the disk does not say that all is written");
     }
     order_next(local);

@@ -161,16 +161,17 @@ def test_two_orders_wait_for_each_other(fleet, index, desk):
     assert left_in(desk.share / "downloads") == ["one.bin", "two.bin"]
 
 
-def test_the_peer_is_killed_while_it_fetches(fleet, index, desk):
+@pytest.mark.parametrize("end", ["killed", "stopped"])
+def test_the_peer_ends_while_it_fetches(fleet, index, desk, end):
     data = os.urandom(8 * MIB)
     fleet.peer(index, {"big.bin": data}, "--transfer.upload_limit", "1M/s", name="kitchen")
     index.wait_file("big.bin", sha256(data))
     process = fleet.spawn("get", "big.bin", cwd=desk.work)
     saved = desk.share / "downloads"
     wait_until(lambda: saved.is_dir() and any(saved.glob(".p2p-*.part")), what="bytes arrive")
-    desk.kill()
-    _, err = process.communicate(timeout=10)
-    assert process.returncode == 1 and b"went away" in err, err
+    desk.kill() if end == "killed" else desk.stop()
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 1 and out == b"" and b"went away" in err, (process.returncode, out, err)
 
 
 def test_a_save_folder_elsewhere(fleet, index):
