@@ -2,7 +2,8 @@
 /* Which pieces of a whole file nodes have asked this one for lately, and which have left. They are
  * told to the others who fetch it, and who asks for one of them again is sent to those others until
  * each piece has left once: so all of it is out as soon as can be, whatever becomes of this node.
- * Of one file at a time: the one that is fetched now. Any thread. */
+ * Of one file at a time: the one that is fetched now. Any thread, so a mutex: whichever worker a
+ * request came to must know at once what the others have sent. */
 #ifndef ASKED_H
 #define ASKED_H
 

@@ -21,7 +21,7 @@
 
 enum { HANDOUT_PART = 8192 }; /* of a chain that is checked */
 
-/* What all workers count together. */
+/* What all workers count together, before each part of a body: a limit is of them all. */
 struct handout_shared {
     _Atomic(uint32_t) active, most; /* uploads now, and allowed */
     _Atomic(uint32_t) waiting;      /* requests that wait for one of them to end */

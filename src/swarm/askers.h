@@ -2,7 +2,9 @@
 /* Downloaders who serve what they have and who asked this node for the same content: uploads note
  * them from the header P2P-Peers of a request, with the new pieces that its P2P-Have tells;
  * answers to `have` name them to each other, and a download under way here takes them as hints. So
- * a swarm goes on, and grows, when no index answers. Any thread. */
+ * a swarm goes on, and grows, when no index answers. Any thread, so a mutex: each upload worker
+ * notes and names with every request, in its answer's head, and the download's loop takes. A post
+ * to the loop and one back would cost each piece two wake-ups and a job. */
 #ifndef ASKERS_H
 #define ASKERS_H
 
