@@ -13,8 +13,10 @@ enum {
                             is, for pieces that no living node has, who had them */
     PATIENCE_HALF = 3,   /* times as long half-way, while whoever had the rest may come back: a
                             board boots in less than 30 s */
-    PATIENCE_OVER_MS = 3000, /* those who had the rest lied, or have it no more: the others were
-                                asked again since */
+    PATIENCE_OVER_MS = 3000,   /* those who had the rest lied, or have it no more: the others were
+                                  asked again since */
+    TRANSFER_SILENT_MS = 5000, /* without a piece: the user is told, instead of a rate that fades */
+    TRANSFER_SLOW_RATE = 100,  /* bytes/ms: and as long as a piece takes on a link of 1 Mbit/s */
 
     /* holders, in a download */
     DOWNLOAD_FAILS_MAX = 5,  /* failures in a row that end a holder's use in this download */

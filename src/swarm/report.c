@@ -2,6 +2,9 @@
 /* Looks at holders only, changes nothing. Loop thread. */
 #include "swarm/report.h"
 
+#include "swarm/resume.h"
+#include "wire/digest.h"
+
 #include <string.h>
 
 /* One that can be asked is counted to the end, whether it was asked or not. */
@@ -46,4 +49,16 @@ void report_sources(const struct download *download, int64_t began_ms,
         source->rate = times[bound.count++].rate;
     }
     out->bound_ms = bound_ms(&bound);
+}
+
+void report_silence(const struct download *download, int64_t now_ms, struct transfer_progress *out)
+{
+    int64_t since = now_ms - download->downlink.last_ms;
+    int64_t usual = digest_piece_size(download->want.size) / TRANSFER_SLOW_RATE;
+
+    if (out->phase == TRANSFER_RUNNING && !resume_is_busy(download) &&
+        since >= TRANSFER_SILENT_MS + usual) {
+        out->phase = TRANSFER_SILENT;
+        out->wait_ms = since;
+    }
 }

@@ -695,5 +695,6 @@ void transfer_progress(struct transfer *transfer, struct transfer_progress *out)
         out->pieces = download->pieces;
         out->wait_ms = transfer->wait_ms;
     }
+    report_silence(download, now, out);
     report_sources(download, transfer->started_ms, out);
 }

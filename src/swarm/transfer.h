@@ -66,7 +66,8 @@ enum transfer_phase {
     TRANSFER_FINISHING,
     TRANSFER_STOPPING,
     TRANSFER_WAITING, /* for another get, which fetches the same: told by a haul */
-    TRANSFER_STUCK    /* nobody who answers has what is missing */
+    TRANSFER_STUCK,   /* nobody who answers has what is missing */
+    TRANSFER_SILENT   /* those who have it sent no piece for some time */
 };
 
 struct transfer_source {
@@ -87,7 +88,7 @@ struct transfer_progress {
     double rate;                  /* bytes/s over the last seconds */
     int64_t elapsed_ms, bound_ms; /* bound: what it could have been at best, see bound.h */
     uint32_t nowhere, pieces;     /* while it is stuck: missing ones that nobody has, and all; */
-    int64_t wait_ms;              /* and how long it still waits for them */
+    int64_t wait_ms;              /* and how long it still waits for them; silent: since when */
     int sources;                  /* that gave bytes, or were blamed */
     struct transfer_source source[TRANSFER_HOLDERS_MAX];
 };

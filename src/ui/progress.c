@@ -38,6 +38,9 @@ static void put_figures(struct buf *buf, const struct transfer_progress *progres
         buf_printf(buf, "  nobody has %u of %u pieces, waiting ", (unsigned)progress->nowhere,
                    (unsigned)progress->pieces);
         buf_put_duration(buf, progress->wait_ms);
+    } else if (progress->phase == TRANSFER_SILENT) {
+        buf_put_text(buf, "  nothing came for ");
+        buf_put_duration(buf, progress->wait_ms);
     } else if (progress->phase == TRANSFER_FINISHING) {
         buf_put_text(buf, "  writing to the disk");
     } else if (progress->rate >= 1) {

@@ -4,7 +4,7 @@ or a clear word, and nothing is left. Where what is fetched is served on at the 
 matters, there are several getters. What is tested where:
 
   holder killed            test_get (two peers), test_faults (in a piece), test_swarm (seed, getter)
-  stalled                  test_faults (Stalls); here: a getter
+  stalled                  test_faults (Stalls); here: a getter, and the only holder
   throttled to 1 kB/s      here: a holder, and a getter that serves
   cuts every 10 pieces     here; in each answer: test_liars (ClosesEarly)
   too much, too little     test_liars (TooMuch, TooLittle, ClosesEarly)
@@ -20,6 +20,7 @@ matters, there are several getters. What is tested where:
 """
 
 import os
+import re
 import signal
 import threading
 import time
@@ -29,6 +30,7 @@ import pytest
 from chains import sha256
 from fleet import SLOW, left_in, wait_until
 from holder import Holder
+from keyboard import Keyboard
 from rawhttp import Closed, Link, ask
 from test_swarm import MIB, PIECE, ended, getter, guests, right, seed_of
 
@@ -117,6 +119,34 @@ def test_a_getter_that_stands_still(fleet):
     each_right([second], data)
     first[1].send_signal(signal.SIGCONT)
     each_right([first], data)
+
+
+def test_the_only_holder_stands_still(fleet):
+    """Whoever watches reads that nothing comes, not a rate that fades; it goes on when it can."""
+    index, seed, data = seed_of(fleet, 4 * MIB, "1M/s")
+    folder, process = getter(fleet, index, 0)
+    board = Keyboard(fleet, "get", "image.bin", "--node.name", "guest-1", index=index)
+    wait_until(lambda: len(guests(index, data)) == 2, 20, "both have a part")
+    seed.send(signal.SIGSTOP)
+    board.wait(r"nothing came for \d", 30)
+    assert process.poll() is None and board.process.poll() is None
+    seed.send(signal.SIGCONT)
+    assert board.ended(60) == 0
+    each_right([(folder, process)], data)
+
+
+@pytest.mark.long
+def test_the_only_holder_stands_still_for_good(fleet):
+    """It is called again and again for more than a minute; then the get says what is missing."""
+    index, seed, data = seed_of(fleet, 4 * MIB, "1M/s")
+    folder, process = getter(fleet, index, 0)
+    wait_until(lambda: guests(index, data), 20, "it has a part")
+    seed.send(signal.SIGSTOP)
+    (line,), err = ended(process, 1, 300)
+    assert re.search(r"\d+% are here, and none of \d+ holders can be reached", err), err
+    assert line["error"] in err
+    assert left_in(folder) == [f".p2p-{sha256(data)[:32]}.part"]
+    seed.send(signal.SIGCONT)
 
 
 # --- those that break off ---
