@@ -5,6 +5,7 @@ and serves what it has. What the seed sent tells whether they did."""
 import json
 import os
 import signal
+import time
 
 from chains import sha256
 from fleet import wait_until
@@ -167,6 +168,16 @@ def test_a_guest_serves_what_it_has_to_who_names_the_chain(fleet):
 
 def piece_range(piece):
     return f"bytes={piece * PIECE}-{(piece + 1) * PIECE - 1}"
+
+
+def test_a_guest_lingers_for_its_time(fleet):
+    """From the moment on at which the file has its name; then it has left."""
+    index, _, data = seed_of(fleet, MIB, "100M/s")
+    folder, process = getter(fleet, index, 0, "--linger", "2s")
+    (line,), _ = ended(process)
+    assert line["sha256"] == sha256(data) and right(folder, data)
+    assert time.time() - os.stat(folder / "image.bin").st_ctime >= 2
+    assert not guests(index, data)
 
 
 def test_a_peer_serves_what_it_fetches(fleet):
