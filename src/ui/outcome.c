@@ -150,7 +150,8 @@ static void count(struct outcome *outcome, const struct outcome_file *here)
     const struct transfer_progress *progress = here->progress;
 
     outcome->files++;
-    outcome->bytes += (uint64_t)here->file->size;
+    outcome->there += here->file->was_there;
+    outcome->bytes += here->file->was_there ? 0 : (uint64_t)here->file->size;
     outcome->wasted += progress != NULL ? progress->wasted : 0;
     outcome->retries += progress != NULL ? progress->retries : 0;
     for (int i = 0; progress != NULL && i < progress->sources; i++) {
@@ -168,6 +169,9 @@ void outcome_summary(const struct outcome *outcome, int64_t elapsed_ms)
     struct buf buf = buf_on(text, sizeof text - 1);
 
     buf_printf(&buf, "%u file%s, ", (unsigned)outcome->files, outcome->files == 1 ? "" : "s");
+    if (outcome->there > 0) {
+        buf_printf(&buf, "%u of them here before, ", (unsigned)outcome->there);
+    }
     buf_put_size(&buf, outcome->bytes);
     progress_put_time(&buf, (int64_t)outcome->bytes, elapsed_ms);
     if (outcome->failed > 0) {

@@ -16,7 +16,8 @@ struct outcome {
     int lines; /* of progress on stderr, which a line has to make room for */
     int status;
     uint32_t files, failed; /* that are here, and that are not */
-    uint64_t bytes, wasted;
+    uint32_t there;         /* of the files, those that nothing had to be fetched of */
+    uint64_t bytes, wasted; /* fetched */
     uint32_t retries;
     /* Who gave them, as far as there is room. */
     int source_count;

@@ -22,7 +22,7 @@ class Screen:
     """Rows of text. Long ones do not wrap, since nothing that is tested may write them."""
 
     def __init__(self):
-        self.rows, self.at, self.rest = [""], 0, b""
+        self.rows, self.row, self.at, self.rest = [""], 0, 0, b""
         self.widest = 0
         self.drawn = []  # what stood in a row when the cursor went back to its beginning
 
@@ -45,25 +45,28 @@ class Screen:
 
     def put(self, text):
         if text == "\r":
-            self.drawn.append(self.rows[-1])
+            self.drawn.append(self.rows[self.row])
             self.at = 0
         elif text == "\n":
-            self.rows.append("")
+            self.row += 1
+            self.rows += [""] * (self.row == len(self.rows))
         elif text == "\b":
             self.at = max(0, self.at - 1)
         else:
-            row = self.rows[-1].ljust(self.at)
-            self.rows[-1] = row[: self.at] + text + row[self.at + len(text) :]
+            row = self.rows[self.row].ljust(self.at)
+            self.rows[self.row] = row[: self.at] + text + row[self.at + len(text) :]
             self.at += len(text)
-            self.widest = max(self.widest, len(self.rows[-1]))
+            self.widest = max(self.widest, len(self.rows[self.row]))
 
     def sequence(self, numbers, final):
         if final == "K":
-            self.rows[-1] = self.rows[-1][: self.at]
+            self.rows[self.row] = self.rows[self.row][: self.at]
         elif final == "C":
             self.at += int(numbers or 1)
+        elif final == "A":
+            self.row = max(0, self.row - int(numbers or 1))
         elif final == "J":
-            self.rows, self.at = [""], 0
+            self.rows, self.row, self.at = [""], 0, 0
         else:
             assert final in "Hm", (numbers, final)
 

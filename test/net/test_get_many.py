@@ -375,3 +375,21 @@ def test_on_a_terminal(fleet, index):
     source = r"  kitchen: 2\.0 MiB \(100%\), at best \S+ \S+/s"
     assert re.fullmatch(source, rows[2]) and len(rows) == 3, rows
     assert board.screen.widest < 80
+
+
+def test_several_on_a_terminal(fleet, index):
+    """A line for the file in flight and one for all; in the end a line for each, and who gave how much."""
+    files = {f"f/{i}.bin": os.urandom(2 << 20) for i in range(3)}
+    fleet.peer(index, files, "--transfer.upload_limit", "4M/s")
+    wait_all(index, 3)
+    board = Keyboard(fleet, "get", "f/", index=index)
+    board.wait(r"^f/\d\.bin +\d+%  .* of 2\.0 MiB.*\n[012] of 3 files  .* of 6\.0 MiB")
+    assert board.ended() == 0
+    rows = [row.rstrip() for row in board.screen.rows if row.strip()]
+    assert sorted(row.split("  ")[1] for row in rows[:3]) == sorted(files), rows
+    assert re.fullmatch(r"3 files, 6\.0 MiB in .*", rows[3]) and "kitchen" in rows[4] and len(rows) == 5, rows
+    assert board.screen.widest < 80
+    (fleet.home / "f/1.bin").unlink()
+    board = Keyboard(fleet, "get", "f/", index=index)
+    board.wait(r"^3 files, 2 of them here before, 2\.0 MiB in .*\n  kitchen: 2\.0 MiB \(100%\)")
+    assert board.ended() == 0
