@@ -4,7 +4,6 @@ are stopped or ended at any moment. Each ends in a right file or a clear word, a
 
 import os
 import pty
-import random
 import resource
 import signal
 import socket
@@ -16,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from chains import sha256
-from fleet import SLOW, below, free_port, has_bytes, left_in, put, wait_until
+from fleet import SLOW, free_port, has_bytes, left_in, put, wait_until
 from holder import Holder
 from rawhttp import Closed, Link, ask
+from test_watch import offered
 
 MIB = 1 << 20
 SLOWLY = ["--transfer.upload_limit", "4M/s"]
@@ -353,8 +353,9 @@ def test_the_longest_names(fleet, index, here):
             place = place / part
             place.mkdir(exist_ok=True)
         fd = os.open(place, os.O_RDONLY)
-        with open(os.open(name.split("/")[-1], os.O_WRONLY | os.O_CREAT, dir_fd=fd), "wb") as out:
-            out.write(data)
+        for last in [name.split("/")[-1]] + (["zz"] if name == deep else []):
+            with open(os.open(last, os.O_WRONLY | os.O_CREAT, dir_fd=fd), "wb") as out:
+                out.write(data)
         os.close(fd)
     peer = fleet.peer(index, share=share)
     for name, data in files.items():
@@ -365,7 +366,8 @@ def test_the_longest_names(fleet, index, here):
     find = ["find", ".", "-path", "./x*", "-name", "z", "-size", "4c"]
     found = subprocess.run(find, cwd=here, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "./" + deep
-    assert peer.running()
+    assert sorted(offered(index)) == sorted(files), "no part of the longer name"
+    assert len(peer.out.matching(r"\bwarn\b.* 1 .*name")) == 1, peer.report()
 
 
 def test_names_that_a_file_system_takes_for_one(fleet, index, here):
@@ -521,133 +523,6 @@ def test_both_stopped_and_continued(fleet, here):
     both.send(signal.SIGCONT)
     both.wait_file("a.bin")
     fleet.ok("get", "a.bin", index=both, cwd=here)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("role", ["index", "peer", "both"])
-def test_ended_in_each_phase_of_a_start(fleet, index, role, number):
-    """At random moments of its first seconds: it leaves, and the next start is like any other."""
-    share = fleet.share("own", {f"d{i % 9}/{i}.bin": os.urandom(2000) for i in range(300)})
-    chance = random.Random(number)
-    words = {
-        "index": [],
-        "peer": [share, "-i", index.address],
-        "both": [share],
-    }[role]
-    state = fleet.folder("own-state")
-    for _ in range(12):
-        process = fleet.spawn(role, *words, "-s", state, "-l", "127.0.0.1:0")
-        try:
-            process.wait(chance.random() * 0.15)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-        code, out, err = ended(process, 10)
-        assert code in (0, -number) and err == "", (code, out, err)
-        assert "error" not in out.split() and "assert" not in out, out
-    how = {"name": "own", "state": state}
-    make = {
-        "index": lambda: fleet.index(**how),
-        "peer": lambda: fleet.peer(index, share=share, **how),
-        "both": lambda: fleet.both(share=share, **how),
-    }
-    node = make[role]()
-    if role != "index":
-        where = index if role == "peer" else node
-        wait_until(lambda: where.offers("own") == 300, what="all files")
-    node.stop(number)
-
-
-@pytest.mark.parametrize("phase", ["waiting", "hashing", "uploading", "moving", "fetching", "leaving"])
-def test_a_peer_ended_in_each_phase(fleet, index, here, phase):
-    """It leaves at once, whatever it is at; who needs it goes on without, and its next start is like any other."""
-    data = os.urandom(8 * MIB)
-    how = ["--share.hash_rate", "200K/s"] if phase == "hashing" else SLOWLY
-    peer = fleet.peer(f"127.0.0.1:{free_port()}" if phase == "waiting" else index, {"big.bin": data}, *how)
-    process = None
-    if phase == "hashing":
-        wait_until(lambda: index.file("big.bin"), what="its name")
-    elif phase != "waiting":
-        index.wait_file("big.bin", sha256(data))
-    if phase in ("uploading", "moving", "leaving"):
-        process = begin_get(fleet, index, here, "big.bin")
-    node = peer
-    if phase == "fetching":
-        node = fleet.peer(index, {"own.txt": b"own"}, name="desk")
-        index.wait_file("own.txt")
-        process = fleet.spawn("get", "big.bin", "-s", node.state, index=index, cwd=here)
-        wait_until(lambda: below(node.share, ".p2p-*.part"), what="bytes")
-    if phase == "leaving":  # the index does not hear of it
-        index.send(signal.SIGSTOP)
-    node.stop()
-    index.send(signal.SIGCONT)
-    wait_until(lambda: index.node(node.name) is None, what="it has left")
-    node.args = ["-i", index.address]
-    node.restart(same_port=phase != "moving")
-    index.wait_file("big.bin", sha256(data))
-    index.wait_node(node.name)
-    if phase == "fetching":
-        code, out, err = ended(process)
-        assert (code == 0 and out.startswith(sha256(data))) or (code == 1 and "went away" in err), (code, out, err)
-        fleet.ok("get", "big.bin", "-s", node.state, index=index, cwd=here)
-        assert (node.share / "downloads/big.bin").read_bytes() == data
-    elif process:
-        code, out, err = ended(process)
-        assert code == 0 and out.startswith(sha256(data)), err
-        assert left_in(here) == ["big.bin"] and (here / "big.bin").read_bytes() == data
-
-
-@pytest.mark.parametrize("phase", ["finding", "hashing", "fetching", "batch", "ordered"])
-def test_a_get_ended_in_each_phase(fleet, index, here, phase):
-    """143, nothing under a name that is not whole, and the next get is like any other."""
-    data = os.urandom(4 * MIB)
-    files = {f"f/{i}.bin": os.urandom(30_000) for i in range(100)} if phase == "batch" else {}
-    slow = {"hashing": ["--share.hash_rate", "200K/s"], "fetching": SLOWLY, "batch": SLOWLY}
-    how = slow.get(phase, SLOWLY)
-    peer = fleet.peer(index, {"big.bin": data, **files}, *how)
-    wait_until(lambda: index.offers("kitchen") == 1 + len(files), what="all names")
-    if phase != "hashing":
-        index.wait_file("big.bin", sha256(data))
-    what, where = "f/" if phase == "batch" else "big.bin", here
-    args = []
-    if phase == "ordered":
-        desk = fleet.peer(index, {"own.txt": b"own"}, name="desk")
-        index.wait_file("own.txt")
-        args, where = ["-s", desk.state], desk.share
-    if phase == "finding":
-        index.send(signal.SIGSTOP)
-    process = fleet.spawn("get", what, *args, index=index, cwd=here)
-    wait_until(lambda: begun(phase, process, index, peer, where), what=phase)
-    process.terminate()
-    code, out, err = ended(process, 10)
-    index.send(signal.SIGCONT)
-    assert code == 143, (code, out, err)
-    seen = [name for name in left_in(where) if not Path(name).name.startswith(".")]
-    assert "big.bin" not in seen
-    for name in seen:
-        assert name == "own.txt" or (where / name).read_bytes() == files[name]
-    result = fleet.run("get", what, *args, index=index, cwd=here, timeout=60)
-    assert result.code == 0, result
-
-
-def begun(phase, process, index, peer, where):
-    """The get is in that phase."""
-    if phase == "finding":
-        return connections_of(process)
-    if phase == "hashing":
-        return index.out.matching(r"search big\.bin")
-    if phase == "batch":
-        return peer.stats()["uploaded"] > 0
-    return below(where, ".p2p-*.part")
-
-
-def connections_of(process):
-    links = []
-    for path in Path(f"/proc/{process.pid}/fd").iterdir():
-        try:
-            links.append(os.readlink(path))
-        except FileNotFoundError:
-            pass  # closed meanwhile
-    return [link for link in links if link.startswith("socket:")]
 
 
 def test_a_log_on_a_terminal_that_stands_still(fleet):

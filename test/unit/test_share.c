@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/state.h"
+#include "peer/survey.h"
 
 static const char *watch_mode;
 
@@ -461,6 +462,23 @@ static bool storm_agrees(struct shared *shared, const char *name)
     return shared_has(shared, name, bytes, (size_t)size);
 }
 
+/* Ever more rarely while nothing changes, and at once often again. */
+static void scanning_rests_when_nothing_changes(void **state)
+{
+    struct shared *shared = begin(state);
+    if (strcmp(watch_mode, "scan") != 0)
+        return;
+    struct share *share = shared->share;
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "file%d", i);
+        shared_put(shared, name, name);
+        shared_wait(shared, share->interval_ms == share->scan_ms);
+        shared_wait_text(shared, name, name);
+        shared_wait(shared, share->interval_ms == share->idle_ms);
+    }
+}
+
 /* Much happens at random; at the end the table is what the folder is. */
 static void after_a_storm(void **state)
 {
@@ -508,6 +526,7 @@ int main(void)
         test(what_is_wanted_is_hashed_first),
         test(a_restless_file_is_offered_by_name),
         test(unreadable_files_are_not_offered),
+        test(scanning_rests_when_nothing_changes),
         test(after_a_storm),
     };
     watch_mode = "auto";
