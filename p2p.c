@@ -145,5 +145,8 @@ int main(int argc, char **argv)
     } else {
         status = line.command->run(&line);
     }
+    if (status >= P2P_EXIT_HUNG_UP) {
+        plat_end_within(2, status); /* whoever reads the rest may stand still */
+    }
     exit(finish_output(status));
 }

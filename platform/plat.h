@@ -77,6 +77,10 @@ enum plat_signal {
 };
 int plat_signals_open(int *out_fd);
 enum plat_signal plat_signal_next(void);
+/* Ends the process with that exit status in so many seconds (0: it goes on after all), whatever its
+ * threads do: one may stand still in a write to a pipe that nobody reads. No buffer is written. A
+ * signal that is caught does this by itself until plat_signal_next returns it. */
+void plat_end_within(int seconds, int status);
 /* Puts the default actions back, so that a second Ctrl-C ends a process that hangs while it cleans
  * up. */
 void plat_signals_reset(void);

@@ -15,7 +15,11 @@
 static struct plat_wake signal_pipe = {-1, -1};
 
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
-enum { CAUGHT_COUNT = sizeof caught / sizeof caught[0] };
+enum {
+    CAUGHT_COUNT = sizeof caught / sizeof caught[0],
+    NOTICE_S = 3 /* whoever has not taken a signal by then stands still */
+};
+static volatile sig_atomic_t end_status;
 
 static void *thread_main(void *arg)
 {
@@ -126,8 +130,26 @@ void plat_wake_close(struct plat_wake *wake)
     *wake = (struct plat_wake){-1, -1};
 }
 
+static void on_alarm(int number)
+{
+    (void)number;
+    _exit(end_status);
+}
+
+void plat_end_within(int seconds, int status)
+{
+    struct sigaction set = {0};
+    set.sa_handler = on_alarm;
+    (void)sigemptyset(&set.sa_mask);
+    end_status = status;
+    (void)sigaction(SIGALRM, &set, NULL);
+    (void)alarm((unsigned)seconds);
+}
+
 static void on_signal(int number)
 {
+    if (number != SIGWINCH)
+        plat_end_within(NOTICE_S, 128 + number);
     for (int i = 0; i < CAUGHT_COUNT; i++)
         if (caught[i] == number)
             wake_write(&signal_pipe, (unsigned char)(PLAT_SIGNAL_INT + i));
@@ -161,6 +183,8 @@ enum plat_signal plat_signal_next(void)
     do
         got = read(signal_pipe.read_fd, &byte, 1);
     while (got < 0 && errno == EINTR);
+    if (got == 1 && byte != PLAT_SIGNAL_WINCH)
+        plat_end_within(0, 0);
     return got == 1 ? (enum plat_signal)byte : PLAT_SIGNAL_NONE;
 }
 

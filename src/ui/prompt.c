@@ -5,7 +5,10 @@
 
 #include <string.h>
 
-enum { PROMPT_STACK = 512 * 1024 }; /* commands expect a first thread's; touched pages count */
+enum {
+    PROMPT_STACK = 512 * 1024, /* commands expect a first thread's; touched pages count */
+    PROMPT_END_S = 3           /* for a command that writes to a terminal that takes nothing */
+};
 
 static void on_wake(void *ctx)
 {
@@ -79,6 +82,8 @@ void prompt_stop(struct prompt *prompt)
         return;
     }
     prompt_leave(prompt);
+    plat_end_within(PROMPT_END_S, P2P_EXIT_OK);
     plat_thread_join(&prompt->thread);
+    plat_end_within(0, 0);
     plat_wake_close(&prompt->wake);
 }

@@ -32,7 +32,8 @@ bool prompt_interrupt(struct prompt *prompt);
 void prompt_redraw(struct prompt *prompt);
 /* Begins to end it; the terminal is given back as soon as may be. */
 void prompt_leave(struct prompt *prompt);
-/* Waits for the end, of a prompt that was started. */
+/* Waits for the end, of a prompt that was started. Where the terminal stands still the process ends
+ * in a few seconds all the same. */
 void prompt_stop(struct prompt *prompt);
 
 #endif

@@ -2,18 +2,22 @@
 """Nodes and commands that are ended or killed while they are at something: they go at once, leave nothing behind, and
 the next one of the kind is like any other."""
 
+import fcntl
 import os
+import pty
 import random
 import signal
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 
 import pytest
 
 from chains import sha256
-from fleet import SLOW, below, free_port, left_in, wait_until
-from rawhttp import Link
+from fleet import SLOW, below, free_port, left_in, program, run_prefix, wait_until
+from rawhttp import Link, ask, patience
 from test_faults import SLOWLY, begin_get, ended
 from wire import Member, ndjson, offer
 
@@ -272,6 +276,57 @@ def test_a_command_that_waits_for_an_index(fleet, index, here, words, number):
     assert time.monotonic() - begun < 2 * SLOW
     index.send(signal.SIGCONT)
     assert left_in(here) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("words", [["list"], ["search", "*"], ["get", "d/"], ["shell"]], ids=" ".join)
+def test_a_command_whose_reader_stands_still(fleet, index, here, words, number):
+    """It waits in a write to a full pipe, and ends all the same."""
+    files = {f"d/{i:03}-{'x' * 100}": b"%d" % i for i in range(200)}
+    fleet.peer(index, files)
+    wait_until(lambda: len([f for f in index.files() if f["sha256"]]) == len(files), what="all files")
+    read, write = os.pipe()
+    room = fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    process = fleet.spawn(*words, index=index, cwd=here, stdout=write, stdin=subprocess.PIPE)
+    os.close(write)
+    if words == ["shell"]:
+        process.stdin.write(b"list\nlist\n")
+        process.stdin.flush()
+    wait_until(lambda: filled(read) > room - 1500, what="the pipe is full")
+    process.send_signal(number)
+    assert process.ended(6) == 128 + number
+    os.close(read)
+    process.communicate()
+
+
+def filled(pipe):
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
+def test_a_role_whose_terminal_stands_still(fleet):
+    """Nobody reads what a command of its prompt shows; it serves on, and ends when it is told to."""
+    master, slave = pty.openpty()
+    port = free_port()
+    words = ["both", fleet.share("own", {"a.txt": b"alpha"}), "-l", f"127.0.0.1:{port}", "-s", fleet.folder("own-state")]
+    line = [*run_prefix(), program(), *map(str, words)]
+    process = subprocess.Popen(
+        line, stdin=slave, stdout=slave, stderr=slave, env=fleet.environment(), start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(slave)
+    try:
+        while b"p2p>" not in os.read(master, 4096):
+            pass
+        os.write(master, b"help get\r" * 20)
+        seen = []
+        wait_until(lambda: seen.append(filled(master)) or (seen[-1] > 2000 and seen[-1:] * 5 == seen[-5:]), what="it is full")
+        for _ in range(200):
+            assert ask(f"127.0.0.1:{port}", "GET", "/v1/search?q=a.txt").status == 200
+        process.terminate()
+        assert process.wait(patience(8)) == 0
+    finally:
+        process.kill()
+        os.close(master)
 
 
 def asks(process, index):

@@ -224,6 +224,59 @@ static void signals_come_one_by_one(void **state)
     assert_false(readable(fd, 0));
 }
 
+/* What a child that stands still ends with. */
+static int ends_with(void (*prepare)(void))
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        prepare();
+        for (;;)
+            pause();
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void take_none(void)
+{
+    int fd;
+    if (plat_signals_open(&fd) == 0)
+        raise(SIGTERM);
+}
+
+static void end_soon(void)
+{
+    plat_end_within(1, 7);
+}
+
+static void stands_still_and_ends(void **state)
+{
+    (void)state;
+    assert_int_equal(ends_with(take_none), 128 + SIGTERM);
+    assert_int_equal(ends_with(end_soon), 7);
+}
+
+static void whoever_takes_a_signal_goes_on(void **state)
+{
+    (void)state;
+    int fd;
+    assert_int_equal(plat_signals_open(&fd), 0);
+    while (plat_signal_next() != PLAT_SIGNAL_NONE)
+        ; /* of a child, whose pipe is the same */
+    raise(SIGTERM);
+    assert_int_equal(plat_signal_next(), PLAT_SIGNAL_TERM);
+    assert_int_equal(alarm(0), 0);
+    raise(SIGWINCH);
+    assert_int_equal(plat_signal_next(), PLAT_SIGNAL_WINCH);
+    assert_int_equal(alarm(0), 0);
+    plat_end_within(30, 1);
+    plat_end_within(0, 0);
+    assert_int_equal(alarm(0), 0);
+}
+
 static void after_reset_a_signal_ends_the_process(void **state)
 {
     (void)state;
@@ -326,6 +379,8 @@ int main(void)
         cmocka_unit_test(a_wake_is_seen_once_drained_gone),
         cmocka_unit_test(a_full_pipe_does_not_block_a_wake),
         cmocka_unit_test(signals_come_one_by_one),
+        cmocka_unit_test(stands_still_and_ends),
+        cmocka_unit_test(whoever_takes_a_signal_goes_on),
         cmocka_unit_test(after_reset_a_signal_ends_the_process),
         cmocka_unit_test(pids_live_or_not),
         cmocka_unit_test(names_fit_their_buffers),
