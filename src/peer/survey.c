@@ -261,11 +261,22 @@ static void walk_void(struct share *share)
     reset(share);
 }
 
+/* A folder that goes while it is walked is freed when the walk ends. */
+static bool walk_is_gone(struct share *share)
+{
+    return (tree_folder(tree_of(share), share->walk_folder)->flags & TREE_FOLDER_GONE) != 0;
+}
+
+/* The watch of one that is gone stays only when the folder is in the share at another place. */
 static void walk_bind(struct share *share)
 {
     watch_bind(&share->watch, share->walk_folder, share->walk.watch_id);
-    if (share->watch.ended != share->walk_ended)
+    if (walk_is_gone(share)) {
+        watch_unbind(&share->watch, share->walk_folder);
+        share->walk.watch = NULL;
+    } else if (share->watch.ended != share->walk_ended) {
         folders_push(&share->folders, share->walk_folder, false);
+    }
     share->walk_ended = share->watch.ended;
 }
 
@@ -287,7 +298,7 @@ static void on_part(void *ctx, struct scan_walk *walk)
         watch_failed(share, walk->watch_id);
     if (!share->watch.open)
         walk->watch = NULL;
-    for (size_t at = 0; scan_walk_item(walk, &at, &item);)
+    for (size_t at = 0; !walk_is_gone(share) && scan_walk_item(walk, &at, &item);)
         found(share, share->walk_folder, (struct str){item.name, item.name_len}, &item.stat,
               ENTRIES_SCANNED);
     share->notice.skipped += walk->skipped;

@@ -201,6 +201,7 @@ void tree_remove_folder(struct tree *tree, uint32_t slot)
 {
     struct tree_folder *folder = tree_folder(tree, slot);
     assert(slot != TREE_ROOT && folder->first_file == 0 && folder->first_folder == 0);
+    assert(folder->watch < 0); /* else its events would reach who has the slot next */
     struct str name = name_get(tree, folder->name);
     uint32_t *link = &tree->folder_paths[name_hash(folder->parent, name) & tree->folder_mask];
     while (*link != slot)
