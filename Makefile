@@ -230,7 +230,14 @@ _deps: $(DEPS_STAMP)
 # --- unit tests ------------------------------------------------------------------------------------------------------
 
 # A unit test is linked with an archive of what compiles, so that a room under construction does not stop the others.
-UNIT_SRC := $(if $(T),test/unit/test_$(T).c,$(sort $(wildcard test/unit/test_*.c)))
+# ThreadSanitizer gets those in which a second thread runs: the others have nothing to tell it, and the plan's simulators
+# take it minutes.
+ifeq ($(FLAVOUR),tsan)
+UNIT_ALL := $(sort $(shell grep -lE 'worker_start|plat_thread_start|rig_(share|index)\.h' test/unit/test_*.c))
+else
+UNIT_ALL := $(sort $(wildcard test/unit/test_*.c))
+endif
+UNIT_SRC := $(if $(T),test/unit/test_$(T).c,$(UNIT_ALL))
 UNIT_BIN := $(UNIT_SRC:test/unit/%.c=$(O)/unit/%)
 # ThreadSanitizer of gcc 12 and clang 14 dies where a kernel randomises more than it expects; a container may forbid
 # the cure, and then mostly does not need it.
