@@ -25,8 +25,7 @@ enum {
     ORDER_GIVERS = 8,       /* named for a file, and together: */
     ORDER_GIVERS_ALL = ORDER_FILES + 256,
     ORDER_REASON = 120,
-    ORDER_TICK_MS = 300,
-    ORDER_KEEP = 64 * 1024 * 1024 /* of a .part when the asker goes */
+    ORDER_TICK_MS = 300
 };
 
 /* What an answer says of a file beside struct wanted. */
@@ -529,7 +528,7 @@ static void order_gone(struct exchange *exchange, void *role, bool aborted)
         return;
     order->exchange = NULL;
     if (order->running)
-        haul_stop(order->haul, ORDER_KEEP);
+        haul_stop(order->haul);
 }
 
 static const struct route routes[] = {
@@ -631,7 +630,7 @@ int order_init(struct order **out, struct arena *arena, const struct order_confi
 void order_leave(struct order *order)
 {
     if (order->running)
-        haul_stop(order->haul, 0);
+        haul_stop(order->haul);
 }
 
 void order_close(struct order *order)

@@ -331,7 +331,7 @@ void haul_start(struct haul *haul, const struct haul_want *want)
 
 /* --- from outside -------------------------------------------------------------------------- */
 
-void haul_stop(struct haul *haul, int64_t keep)
+void haul_stop(struct haul *haul)
 {
     struct transfer_progress *progress = &haul->progress;
 
@@ -347,7 +347,7 @@ void haul_stop(struct haul *haul, int64_t keep)
     case HAUL_IN_TRANSFER:
         transfer_progress(haul->transfer, progress);
         haul->kept = progress->done > progress->found ? progress->done : progress->found;
-        haul->kept = haul->kept > keep ? haul->kept : 0;
+        haul->kept = haul->kept > HAUL_KEEP ? haul->kept : 0;
         transfer_stop(haul->transfer, haul->kept > 0);
         break;
     case HAUL_IDLE:

@@ -27,6 +27,8 @@ struct haul_want {
     void *ctx;
 };
 
+enum { HAUL_KEEP = 1 << 20 }; /* bytes of a .part that a stop leaves: less is soon fetched again */
+
 /* WAITING: another get brings the same content into the same folder. */
 enum haul_stage { HAUL_IDLE, HAUL_SURVEYING, HAUL_IN_BATCH, HAUL_IN_TRANSFER, HAUL_WAITING };
 
@@ -42,9 +44,9 @@ struct haul_progress {
 /* What transfer_init takes; the workers are not started yet. 0 or -P2P_EFULL. */
 int haul_init(struct haul **out, struct arena *arena, const struct transfer_config *config);
 void haul_start(struct haul *haul, const struct haul_want *want);
-/* Ends a run early; done comes. A .part of more than keep bytes stays for the next time, and
+/* Ends a run early; done comes. A .part of more than HAUL_KEEP stays for the next time, and
  * haul_kept says how large it is (0: nothing stays). */
-void haul_stop(struct haul *haul, int64_t keep);
+void haul_stop(struct haul *haul);
 /* Tells a transfer of the holders that are known already; it asks for more by itself. */
 void haul_add_holders(struct transfer *transfer, const struct wanted *file,
                       const struct wanted_source *sources);

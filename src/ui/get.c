@@ -24,10 +24,9 @@
 #include <string.h>
 
 enum {
-    GET_TICK_MS = 200,          /* of the progress lines */
-    GET_AGAIN_MS = 1000,        /* a file that was only touched is soon hashed again */
-    GET_TOLD_MS = 10,           /* looks whether the index was told */
-    GET_KEEP = 64 * 1024 * 1024 /* of a .part that Ctrl-C leaves for the next time */
+    GET_TICK_MS = 200,   /* of the progress lines */
+    GET_AGAIN_MS = 1000, /* a file that was only touched is soon hashed again */
+    GET_TOLD_MS = 10     /* looks whether the index was told */
 };
 
 enum get_stage {
@@ -552,7 +551,7 @@ static void on_interrupt(void *ctx)
     case GET_FETCHING:
         haul_progress(get->engine.haul, &progress);
         get->in_transfer = progress.file;
-        haul_stop(get->engine.haul, GET_KEEP);
+        haul_stop(get->engine.haul);
         break;
     case GET_LINGERING:
         linger_stop(&get->linger);

@@ -146,7 +146,9 @@ def test_interrupted(fleet, index, desk):
     process.communicate(timeout=10)
     assert process.returncode == 130
     wait_until(lambda: desk.stats()["fetching"] == 0, what="the order has ended")
-    wait_until(lambda: left_in(saved) == [], what="nothing is left")
+    assert all(name.startswith(".p2p-") for name in left_in(saved))
+    fleet.ok("get", "big.bin", cwd=desk.work)
+    assert left_in(saved) == ["big.bin"] and (saved / "big.bin").read_bytes() == data
 
 
 def test_two_orders_wait_for_each_other(fleet, index, desk):
