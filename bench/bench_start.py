@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The start of a peer whose share of 100,000 files has not changed since it was hashed: until it has joined, what it keeps in
-memory, and (where strace is) which files it opens."""
+"""The start of a peer whose share of 100,000 files has not changed since it was hashed: until the index has them all, what it
+keeps in memory, and (where strace is) which files it opens."""
+import json
 import os
 import re
 import shutil
 import signal
 import statistics
 import time
+import urllib.request
 
 from rival import Bench, most, wait_hashed
 
@@ -31,6 +33,17 @@ def make_files(bench):
         os.utime(path, (old, old))
 
 
+def wait_offers(port):
+    """Until the index has all: the peer may join before it has looked at the whole share."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/stats") as answer:
+            if json.load(answer)["offers"] == FILES:
+                return
+        time.sleep(0.005)
+    raise SystemExit(f"the index had no {FILES} offers within a minute")
+
+
 def end(process):
     process.terminate()
     process.wait()
@@ -52,7 +65,8 @@ with Bench("start") as bench:
     for _ in range(ROUNDS):
         os.unlink(bench.path("peer.log"))
         begun = time.monotonic()
-        peer, _, _ = bench.role("peer", share, "-i", f"127.0.0.1:{index}", name="peer", ready=rf"joined .* with {FILES} files")
+        peer, _, _ = bench.role("peer", share, "-i", f"127.0.0.1:{index}", name="peer", ready="joined")
+        wait_offers(index)
         walls.append(time.monotonic() - begun)
         memory = resident_kib(peer.pid)
         end(peer)
@@ -64,8 +78,8 @@ with Bench("start") as bench:
         trace = bench.path("trace")
         os.unlink(bench.path("peer.log"))
         strace = ["strace", "-f", "-y", "-o", trace, "-e", "trace=open,openat,openat2"]
-        peer, _, _ = bench.role("peer", share, "-i", f"127.0.0.1:{index}", name="peer", ready=rf"joined .* with {FILES} files",
-                                prefix=strace)
+        peer, _, _ = bench.role("peer", share, "-i", f"127.0.0.1:{index}", name="peer", ready="joined", prefix=strace)
+        wait_offers(index)
         with open(f"/proc/{peer.pid}/task/{peer.pid}/children") as children:
             os.kill(int(children.read().split()[0]), signal.SIGTERM)
         peer.wait()
