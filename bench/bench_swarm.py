@@ -20,7 +20,7 @@ import urllib.request
 
 from crowd import ALL, P2PCrowd, race
 from fabric import PAYLOAD, Fabric, congestion_control, fluid_bound, payload_rate
-from rival import P2P, Bench, cpu_seconds, free_port, in_turn, most, timed, verdict, wait_hashed
+from rival import P2P, Bench, Busy, cpu_seconds, free_port, in_turn, most, timed, verdict, wait_hashed
 
 sys.dont_write_bytecode = True
 MIB = 1 << 20
@@ -50,26 +50,27 @@ def equal(options, leechers, mbit, wanted):
 
 
 def one_race(crowd, leechers, mbit):
-    """Seconds of each, sorted; cut off after so many."""
+    """Seconds of each, sorted, cut off after so many; what the seed sent; what the processors did."""
     with Bench(f"swarm of {leechers}, {crowd.name}") as bench, Fabric([mbit] * (leechers + 1)) as fabric:
         path = bench.big_file(bench.path("share", "image"), SWARM)
         one = crowd(bench, fabric, path)
         one.ready()
-        sent, _ = fabric.sent(0)
+        (sent, _), busy = fabric.sent(0), Busy()
         took = race(one, range(1, leechers + 1), CUT_OFF)
         sent = (fabric.sent(0)[0] - sent) * PAYLOAD / SWARM
         bench.stop()
-        return sorted(took.values()), sent
+        return sorted(took.values()), sent, Busy().since(busy)
 
 
 def report_race(name, times, leechers, bound):
-    done, sent = sorted(times, key=lambda run: (len(run[0]) < leechers, run[0][-1:]))[len(times) // 2]
+    done, sent, (busy, network, ours) = sorted(times, key=lambda run: (len(run[0]) < leechers, run[0][-1:]))[len(times) // 2]
     last = done[-1] if len(done) == leechers else CUT_OFF
     all_last = ", ".join(f"{run[0][-1] / bound:.2f}" for run in times if len(run[0]) == leechers)
     text = f"last {last:6.2f} s = {last / bound:.2f} x the bound" if len(done) == leechers else \
         f"cut off after {CUT_OFF} s = {CUT_OFF / bound:.2f} x the bound, {len(done)} of {leechers} done"
     median = f"median {statistics.median(done):6.2f} s, " if len(done) > leechers // 2 else ""
     print(f"{name:16} {median}{text}, the seed sent {sent:.2f} x the file" + (f"; runs {all_last}" if len(times) > 1 else ""))
+    print(f"{'':16} the processors were {busy:.0%} busy; these programs had {ours:.0%}, packets {network:.0%} (in part the same)")
     return last
 
 

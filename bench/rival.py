@@ -130,6 +130,22 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class Busy:
+    """What the machine's processors do: all of it, what is done for packets, and what is ours; while a process of ours has a
+    processor, packets are handled in its time, too."""
+
+    def __init__(self):
+        with open("/proc/stat") as stat:
+            self.spent = [int(word) for word in stat.readline().split()[1:9]]
+        self.own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+    def since(self, earlier):
+        """Parts of the time: (busy, network, ours). The children of that time have ended."""
+        spent = [now - then for now, then in zip(self.spent, earlier.spent)]
+        idle, network, ours = spent[3] + spent[4], spent[5] + spent[6], (self.own - earlier.own) * os.sysconf("SC_CLK_TCK")
+        return tuple(part / max(1, sum(spent)) for part in (sum(spent) - idle, network, ours))
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
