@@ -76,6 +76,18 @@ def test_the_peer_fetches_and_offers_a_copy(fleet, index, desk):
     assert (here / "again").read_bytes() == data, "the copy serves others"
 
 
+def test_a_download_hardly_writes_to_the_state_folder(fleet, index, desk):
+    """A record and the chain of what came, however many pieces it has and however long it takes."""
+    data = os.urandom(8 * MIB)
+    fleet.peer(index, {"big.bin": data}, "--transfer.upload_limit", "4M/s", name="kitchen")
+    index.wait_file("big.bin", sha256(data), node="kitchen")
+    before = desk.stats()["state_bytes_written"]
+    fleet.ok("get", "big.bin", cwd=desk.work)
+    index.wait_file("downloads/big.bin", sha256(data), node="desk")
+    wrote = desk.stats()["state_bytes_written"] - before
+    assert 0 < wrote < 32 * len(data) / 65536 + 16384, wrote
+
+
 def test_a_copy_is_one_after_a_restart(fleet, index, desk):
     fleet.peer(index, {"f.bin": b"x" * 1000}, name="kitchen")
     index.wait_file("f.bin", sha256(b"x" * 1000), node="kitchen")
