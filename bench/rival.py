@@ -141,7 +141,7 @@ class Busy:
 
     def since(self, earlier):
         """Parts of the time: (busy, network, ours). The children of that time have ended."""
-        spent = [now - then for now, then in zip(self.spent, earlier.spent)]
+        spent = [end - begin for end, begin in zip(self.spent, earlier.spent)]
         idle, network, ours = spent[3] + spent[4], spent[5] + spent[6], (self.own - earlier.own) * os.sysconf("SC_CLK_TCK")
         return tuple(part / max(1, sum(spent)) for part in (sum(spent) - idle, network, ours))
 
