@@ -17,7 +17,9 @@
 #include <string.h>
 
 enum {
-    REPLY_WORK = 2500, /* units of the catalog in a slice: half a millisecond */
+    REPLY_WORK = 2500,    /* units of the catalog in a slice: half a millisecond */
+    REPLY_TURN_US = 1000, /* of one turn, for searches that come in it */
+    REPLY_OFFERS = 8192, /* that fit, for each search that may wait: half of what is open at most */
     REPLY_PER_ADDRESS =
         8,              /* so that slow readers of one address do not take all; loopback is free */
     REPLY_LOG_TEXT = 64 /* of what was searched for */
@@ -192,12 +194,32 @@ static int reply_put_found(struct reply *reply, struct buf *room)
     return 0;
 }
 
-/* The first slice at once: most searches need no other. */
+/* Turns within one millisecond share what they may take. A search that waits holds one of the
+ * catalog's few slots: when many do, time matters less. */
+static bool reply_turn_has_time(struct index_role *role)
+{
+    int64_t now_ms = loop_now_ms(role->config.loop);
+    uint32_t waiting = catalog_budget(role->catalog).offers / REPLY_OFFERS;
+    if (waiting > SEARCH_OPEN_MAX / 2)
+        waiting = SEARCH_OPEN_MAX / 2;
+    if (role->looked_ms != now_ms)
+        role->looked_us = 0;
+    role->looked_ms = now_ms;
+    return role->looked_us < REPLY_TURN_US || role->replies.used > waiting;
+}
+
+/* The first slice at once: most searches need no other. Of many that come together the later ones
+ * wait for their task, so that nobody else waits for all their first slices. */
 static void reply_begin_search(struct reply *reply)
 {
-    reply->ready = !search_step(reply->search, REPLY_WORK);
-    if (reply->ready)
-        latency_add(&reply->role->searches, plat_now_us() - reply->begun_us);
+    struct index_role *role = reply->role;
+    if (reply_turn_has_time(role)) {
+        reply->ready = !search_step(reply->search, REPLY_WORK);
+        int64_t took_us = plat_now_us() - reply->begun_us;
+        role->looked_us += took_us;
+        if (reply->ready)
+            latency_add(&role->searches, took_us);
+    }
     reply_answer(reply);
 }
 

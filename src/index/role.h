@@ -79,7 +79,8 @@ struct index_role {
     bool loading; /* the directory is being read from disk: nodes must wait */
     struct log_gate gates[ROLE_GATES], lookup_gate, change_gate;
     struct role_counters counters;
-    struct latency searches;                      /* until the results were found */
+    struct latency searches;      /* until the results were found */
+    int64_t looked_ms, looked_us; /* for how long searches were looked for as they came, and when */
     struct rank_holder holders[ROLE_HOLDERS_MAX]; /* of the look-up that is being answered */
     char scratch[ROLE_SCRATCH];
 };

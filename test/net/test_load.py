@@ -3,6 +3,7 @@
 right, nothing ends."""
 
 import resource
+import select
 import threading
 import time
 
@@ -12,7 +13,7 @@ from chains import sha256
 from fleet import SLOW, wait_until
 from holder import FakeIndex, FakeIndexHandler
 from rawhttp import Closed, Link, ask
-from wire import Member, ndjson, offer, put_line
+from wire import Member, content, ndjson, offer, put_line
 
 
 def join_stream(index, count, token_of):
@@ -204,6 +205,35 @@ def test_a_hundred_searches_side_by_side(fleet):
         for i, link in enumerate(links):
             lines = link.reply().lines()
             assert len(lines) == found + 1 and all(x["path"].endswith(f"{i:02}.bin") for x in lines[:-1])
+            link.close()
+
+
+def has_ended(link):
+    if select.select([link.socket], [], [], 0)[0]:
+        link.pending += link.socket.recv(1 << 16)
+    return b'"end":true' in link.pending
+
+
+def test_a_slow_search_keeps_nobody_waiting(fleet):
+    """Five that look at every offer are under way: who asks behind them is answered before any
+    has ended."""
+    index = fleet.index("--index.lease", "1h")
+    with Member(index) as member, Link(index.address) as quick:
+        many = [offer(f"many/{i:05}.bin", size=1, sha256=None) for i in range(50_000)]
+        member.joined(offer("known"), *many)
+        slow = [Link(index.address) for _ in range(5)]
+
+        def first():
+            for link in slow:
+                link.send_request("GET", "/v1/search?q=size%3E2%20*0*x*")
+            assert len(quick.request("GET", f"/v1/sources/{content('known')}").lines()) == 2
+            ended = [link for link in slow if has_ended(link)]
+            assert all(link.reply().lines() == [nothing] for link in slow)
+            return not ended
+
+        nothing = {"end": True, "asked": 0, "answered": 0, "truncated": False}
+        wait_until(first, what="it was first")
+        for link in slow:
             link.close()
 
 
