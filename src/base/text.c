@@ -38,9 +38,8 @@ static char text_lower(char byte)
     return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
 }
 
-bool text_is_nocase(struct str a, const char *cstr)
+bool text_equal_nocase(struct str a, struct str b)
 {
-    struct str b = text_from(cstr);
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++) {
@@ -48,6 +47,11 @@ bool text_is_nocase(struct str a, const char *cstr)
             return false;
     }
     return true;
+}
+
+bool text_is_nocase(struct str a, const char *cstr)
+{
+    return text_equal_nocase(a, text_from(cstr));
 }
 
 bool text_begins(struct str text, struct str prefix)

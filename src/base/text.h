@@ -12,6 +12,7 @@ bool text_equal(struct str a, struct str b);
 bool text_is(struct str a, const char *cstr);
 /* ASCII case is ignored. */
 bool text_is_nocase(struct str a, const char *cstr);
+bool text_equal_nocase(struct str a, struct str b);
 bool text_begins(struct str text, struct str prefix);
 bool text_ends(struct str text, struct str suffix);
 /* Byte order, shorter first: <0, 0, >0. */

@@ -93,7 +93,7 @@ static int http_on_header_field(llhttp_t *llhttp, const char *at, size_t len)
 static int http_find_header(struct str name)
 {
     for (int i = 0; i <= HTTP_MARK_CODING; i++) {
-        if (http_names[i].len == name.len && text_is_nocase(name, http_names[i].ptr))
+        if (text_equal_nocase(name, http_names[i]))
             return i;
     }
     return HTTP_SKIPPED;
@@ -183,9 +183,9 @@ static int http_take_target(struct http_parser *parser)
 {
     struct http_head *head = &parser->head;
     struct str target = http_marked(parser, HTTP_MARK_TARGET);
-    size_t scheme = text_is_nocase(text_first(target, 7), "http://")    ? 7
-                    : text_is_nocase(text_first(target, 8), "https://") ? 8
-                                                                        : 0;
+    size_t scheme = text_equal_nocase(text_first(target, 7), STR("http://"))    ? 7
+                    : text_equal_nocase(text_first(target, 8), STR("https://")) ? 8
+                                                                                : 0;
     if (scheme > 0) {
         struct str rest = text_from_byte(target, scheme);
         ptrdiff_t slash = text_find(rest, '/');

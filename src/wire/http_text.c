@@ -63,32 +63,36 @@ const char *http_method_text(enum http_method method)
 
 void http_put_status(struct buf *buf, int status)
 {
-    buf_put_text(buf, "HTTP/1.1 ");
+    if (status == 200) { /* what most answers begin with */
+        buf_put(buf, STR("HTTP/1.1 200 OK\r\n"));
+        return;
+    }
+    buf_put(buf, STR("HTTP/1.1 "));
     buf_put_i64(buf, status);
     buf_put_char(buf, ' ');
     buf_put_text(buf, http_status_text(status));
-    buf_put_text(buf, "\r\n");
+    buf_put(buf, STR("\r\n"));
 }
 
 void http_put_header(struct buf *buf, const char *name, struct str value)
 {
     buf_put_text(buf, name);
-    buf_put_text(buf, ": ");
+    buf_put(buf, STR(": "));
     size_t start = buf->len;
     buf_put(buf, value);
     for (size_t i = start; i < buf->len; i++) {
         if ((uint8_t)buf->ptr[i] < 0x20 || buf->ptr[i] == 0x7f)
             buf->ptr[i] = '_';
     }
-    buf_put_text(buf, "\r\n");
+    buf_put(buf, STR("\r\n"));
 }
 
 void http_put_header_i64(struct buf *buf, const char *name, int64_t value)
 {
     buf_put_text(buf, name);
-    buf_put_text(buf, ": ");
+    buf_put(buf, STR(": "));
     buf_put_i64(buf, value);
-    buf_put_text(buf, "\r\n");
+    buf_put(buf, STR("\r\n"));
 }
 
 /* A position or length; more digits than any file has bytes count as "past every end". */
