@@ -77,7 +77,7 @@ def test_a_wrong_line_explains_itself(fleet, net):
     assert code == 0 and out == fleet.ok("list", index=net).out
     said = err.splitlines()
     assert len(said) == 6 and all(line.startswith("p2p: ") for line in said), said
-    for line, word in zip(said, ["list", "p2p get", "--no-such", '"', "p2p index", "\\"]):
+    for line, word in zip(said, ["list", "p2p help get", "--no-such", '"', "p2p index", "\\"]):
         assert word in line, line
 
 
