@@ -16,7 +16,7 @@ table=
 closing() {
     local tests plain wanted=.
     plain=$(sed 's/\x1b\[[0-9;]*m//g' "$1")
-    [ "$2" = ok ] || wanted='FAILED|failed|rror'
+    [ "$2" = ok ] || wanted='FAILED|failed|[Ee]rror( |:)|differs'
     tests=$(printf '%s\n' "$plain" |
         awk '/^\[  PASSED  \] [0-9]+ test/ { sum += $4 } /^\[  FAILED  \] [0-9]+ test/ { bad += $4 }
              END { if (sum || bad) printf "%d unit tests passed, %d failed; ", sum, bad }')

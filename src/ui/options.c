@@ -318,8 +318,8 @@ static int check_count(const struct parser *parser)
         return fail(parser, "%s: a command is missing; see p2p help", "p2p");
     }
     if (line->count < command->min) {
-        snprintf(parser->err, parser->err_size, "%s: %s is missing; see p2p help %s",
-                 command->name, command->operands, command->name);
+        snprintf(parser->err, parser->err_size, "%s: %s is missing; see p2p help %s", command->name,
+                 command->operands, command->name);
         return -P2P_EINVAL;
     }
     if (command->max >= 0 && line->count > command->max) {
