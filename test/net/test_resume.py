@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +122,22 @@ def test_a_part_that_is_anything(fleet, index, spoil):
     missing = {"zeros": MIB, "noise": 3 * MIB, "longer": 0, "shorter": 2 * MIB, "empty": 3 * MIB}
     assert given == missing[spoil]
     assert (here / "big.bin").read_bytes() == data and left_in(here) == ["big.bin"]
+
+
+@pytest.mark.skipif(os.cpu_count() < 2, reason="one processor: one worker")
+def test_a_part_is_hashed_by_all_workers(fleet, index):
+    """Nothing of it is missing: all that the threads do is to hash what is there."""
+    here, data = fleet.folder("here"), os.urandom(MIB) * 128
+    fleet.peer(index, {"big.bin": data})
+    index.wait_file("big.bin", sha256(data))
+    put(here / f".p2p-{sha256(data)[:32]}.part", data)
+    process = fleet.spawn("get", "big.bin", "--linger", "forever", "-q", index=index, cwd=here)
+    wait_until((here / "big.bin").exists, 60, "the file under its name")
+    # nanoseconds on a processor, one line for each thread
+    spent = sorted(int(p.read_text().split()[0]) for p in Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
+    process.terminate()
+    process.communicate(timeout=20)
+    assert spent[-2] > spent[-1] / 4, f"one thread did it all: {spent}"
 
 
 @pytest.mark.parametrize("size,kept", [(MIB, False), (12 * MIB, True)])
