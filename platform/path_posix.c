@@ -48,12 +48,20 @@ int plat_reserve(int fd, int64_t size)
     return code == 0 ? 0 : plat_error();
 }
 
+/* The lock of an open file (POSIX 2024). The older one is the process's: it is lost when any other
+ * descriptor of the file is closed, and what a download has is also open to be served. */
+#ifdef F_OFD_SETLK
+enum { SET_LOCK = F_OFD_SETLK };
+#else
+enum { SET_LOCK = F_SETLK };
+#endif
+
 int plat_lock(int fd)
 {
     struct flock lock = {0};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
-    if (fcntl(fd, F_SETLK, &lock) == 0)
+    if (fcntl(fd, SET_LOCK, &lock) == 0)
         return 0;
     bool taken = errno == EACCES || errno == EAGAIN;
     int result = plat_error();

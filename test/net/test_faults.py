@@ -367,7 +367,8 @@ def test_the_longest_names(fleet, index, here):
     found = subprocess.run(find, cwd=here, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "./" + deep
     assert sorted(offered(index)) == sorted(files), "no part of the longer name"
-    assert len(peer.out.matching(r"\bwarn\b.* 1 .*name")) == 1, peer.report()
+    wait_until(lambda: peer.out.matching(r"\bwarn\b.* 1 .*name"), what="a word on the name that is left out")
+    assert len(peer.out.matching(r"\bwarn\b.* name")) == 1, peer.report()
 
 
 def test_names_that_a_file_system_takes_for_one(fleet, index, here):

@@ -632,6 +632,8 @@ static void a_lock_keeps_other_processes_out(void **state)
     assert_int_equal(plat_lock(fd), 0);
     assert_int_equal(lock_in_child(path), -P2P_EINUSE);
     assert_int_equal(lock_in_child(path), -P2P_EINUSE); /* its close takes nothing from us */
+    plat_close(plat_open(path, PLAT_READ));
+    assert_int_equal(lock_in_child(path), -P2P_EINUSE); /* nor does that of another descriptor */
     plat_close(fd);
     assert_int_equal(lock_in_child(path), 0);
     assert_int_equal(plat_lock(-1), -P2P_EIO);
