@@ -214,7 +214,7 @@ def test_an_index_ended_in_each_phase(fleet, phase):
     index.restart()
     wait_until(lambda: index.stats()["offers"] == OFFERS + (phase == "holding"), what="what it knew")
     with Member(index, "late") as late:
-        late.joined(offer("late"))
+        wait_until(lambda: late.join(offer("late")).status == 200, what="read all that was on disk")
         assert index.file_by_content(offer("late")["sha256"])
 
 
