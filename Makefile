@@ -457,7 +457,8 @@ newcomer:
 size: all
 	@$(PYTHON) test/lint/size.py $(BUILD)
 
-STAGES := setup lint clang-warnings unit unit-tsan unit-clang all posix reproducible net browser net-posix net-asan net-tsan \
+# What takes long, and what another stage mostly shows (the fuzzers are built by clang too), is `make test-long`.
+STAGES := setup lint clang-warnings unit unit-tsan all posix reproducible net browser net-posix net-asan net-tsan \
     qemu fuzz size
 
 setup:
@@ -467,7 +468,7 @@ test:
 	+@WERROR=1 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES)
 
 test-long:
-	+@WERROR=1 FUZZ_SECONDS=600 STAGE_SECONDS=14400 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES) net-long newcomer
+	+@WERROR=1 FUZZ_SECONDS=600 STAGE_SECONDS=14400 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES) unit-clang net-long newcomer
 
 N ?= 100
 TEST ?=
