@@ -32,7 +32,7 @@ char *buf_room(struct buf *buf, size_t size)
 
 void buf_copy(char *to, const char *from, size_t size)
 {
-    if (size > 64) {
+    if (size > 256) {
         memcpy(to, from, size);
     } else if (size >= 16) {
         for (size_t i = 0; i + 16 < size; i += 16)
@@ -71,13 +71,12 @@ void buf_put_char(struct buf *buf, char byte)
 
 void buf_put_u64(struct buf *buf, uint64_t value)
 {
-    char digits[20];
-    size_t i = sizeof(digits);
-    do {
-        digits[--i] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    buf_put_bytes(buf, digits + i, sizeof(digits) - i);
+    size_t len = 1;
+    for (uint64_t limit = 10; len < 20 && value >= limit; limit *= 10)
+        len++;
+    char *at = buf_room(buf, len);
+    for (; at && len > 0; value /= 10)
+        at[--len] = (char)('0' + value % 10);
 }
 
 /* Whole or not at all, its sign too. */
@@ -91,13 +90,33 @@ void buf_put_i64(struct buf *buf, int64_t value)
         buf->len = before;
 }
 
+/* Four bytes to eight digits, both as they lie in memory. */
+static void buf_hex_word(const uint8_t bytes[static 4], char out[static 8])
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const bool swap = __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__;
+    uint32_t word;
+    memcpy(&word, bytes, sizeof(word));
+    uint64_t four = swap ? __builtin_bswap32(word) : word;
+    four = (four | four << 16) & UINT64_C(0x0000ffff0000ffff);
+    four = (four | four << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    uint64_t halves = (four >> 4 | four << 8) & ones * 15;
+    uint64_t letters = (halves + ones * 6) >> 4 & ones;
+    uint64_t digits = halves + ones * '0' + letters * ('a' - '9' - 1);
+    digits = swap ? __builtin_bswap64(digits) : digits;
+    memcpy(out, &digits, sizeof(digits));
+}
+
 void buf_put_hex(struct buf *buf, const uint8_t *bytes, size_t size)
 {
-    static const char digits[] = "0123456789abcdef";
     char *at = buf_room(buf, 2 * size);
-    for (size_t i = 0; at && i < size; i++) {
-        *at++ = digits[bytes[i] >> 4];
-        *at++ = digits[bytes[i] & 15];
+    size_t i = 0;
+    for (; at && i + 4 <= size; i += 4)
+        buf_hex_word(bytes + i, at + 2 * i);
+    for (; at && i < size; i++) {
+        char digits[8];
+        buf_hex_word((const uint8_t[4]){bytes[i]}, digits);
+        memcpy(at + 2 * i, digits, 2);
     }
 }
 

@@ -41,25 +41,38 @@ static uint64_t hash_load(const uint8_t *bytes)
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? value : __builtin_bswap64(value);
 }
 
+static inline void hash_word(uint64_t v[static 4], uint64_t word)
+{
+    v[3] ^= word;
+    hash_round(v);
+    v[0] ^= word;
+}
+
+/* The bytes behind the last whole word, the first the lowest. */
+static inline uint64_t hash_rest(const uint8_t *end, size_t size)
+{
+    size_t rest = size % 8;
+    uint64_t word = 0;
+    if (rest > 0 && size > 8)
+        return hash_load(end - 8) >> (64 - 8 * rest);
+    for (size_t i = 0; i < rest; i++)
+        word |= (uint64_t)end[(ptrdiff_t)i - (ptrdiff_t)rest] << (8 * i);
+    return word;
+}
+
 uint64_t hash_bytes(const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
     uint64_t v[4] = {
         hash_key[0] ^ UINT64_C(0x736f6d6570736575), hash_key[1] ^ UINT64_C(0x646f72616e646f6d),
         hash_key[0] ^ UINT64_C(0x6c7967656e657261), hash_key[1] ^ UINT64_C(0x7465646279746573)};
-    uint64_t last = (uint64_t)size << 56;
-    for (bool more = true; more; size -= 8, at += 8) {
-        more = size >= 8;
-        for (size_t i = 0; i < size && !more; i++)
-            last |= (uint64_t)at[i] << (8 * i);
-        uint64_t word = more ? hash_load(at) : last;
-        v[3] ^= word;
-        hash_round(v);
-        v[0] ^= word;
-    }
+    for (size_t i = 0; i + 8 <= size; i += 8)
+        hash_word(v, hash_load(at + i));
+    hash_word(v, (uint64_t)size << 56 | hash_rest(at + size, size));
     v[2] ^= 0xff;
-    for (int i = 0; i < 3; i++)
-        hash_round(v);
+    hash_round(v);
+    hash_round(v);
+    hash_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 

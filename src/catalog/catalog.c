@@ -4,6 +4,7 @@
  * was not confirmed; an abort frees the pending ones and puts the others back. Loop thread. */
 #include "catalog/catalog.h"
 
+#include "base/text.h"
 #include "catalog/nodes.h"
 #include "catalog/offers.h"
 #include "catalog/relay.h"
@@ -114,7 +115,7 @@ static bool catalog_good(enum record_op op, const struct record_offer *offer)
 {
     struct str path = offer->path;
     if (path.len == 0 || path.len > P2P_PATH_MAX || path.ptr[path.len - 1] == '/' ||
-        memchr(path.ptr, 0, path.len))
+        text_find(path, '\0') >= 0)
         return false;
     if (op == RECORD_DEL)
         return true;
@@ -217,8 +218,7 @@ struct catalog_hint catalog_foresee(struct catalog *catalog, const struct record
 {
     uint32_t content = offer->hashed ? offers_hash_content(&offer->content) : 0;
     linear_expect(&catalog->by_content, content);
-    struct names_key key = names_key(&catalog->names, offer->path);
-    return (struct catalog_hint){content, key.base_hash, key.hash};
+    return (struct catalog_hint){content, names_key(&catalog->names, offer->path)};
 }
 
 static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
@@ -231,8 +231,8 @@ static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
         own = catalog_foresee(catalog, record);
         hint = &own;
     }
-    struct catalog_put put = {.record = record, .content_hash = hint->content};
-    put.key = names_key_again(&catalog->names, record->path, hint->base);
+    struct catalog_put put = {.record = record, .key = hint->key, .content_hash = hint->content};
+    names_key_again(&catalog->names, &put.key, record->path);
     linear_expect_first(&catalog->by_content, put.content_hash);
     linear_expect_first(&catalog->names.by_name, put.key.hash);
     uint32_t old = 0, pending = 0, name = names_find_key(&catalog->names, &put.key);
@@ -264,10 +264,10 @@ static int catalog_apply_put(struct catalog *catalog, struct tables_node *node,
     return added ? 0 : -P2P_EFULL;
 }
 
-void catalog_foresee_more(const struct catalog *catalog, struct catalog_hint hint)
+void catalog_foresee_more(const struct catalog *catalog, const struct catalog_hint *hint)
 {
-    linear_expect_first(&catalog->by_content, hint.content);
-    linear_expect_first(&catalog->names.by_name, hint.name);
+    linear_expect_first(&catalog->by_content, hint->content);
+    linear_expect_first(&catalog->names.by_name, hint->key.hash);
 }
 
 bool catalog_apply_again(struct catalog *catalog, struct catalog_node *pub,

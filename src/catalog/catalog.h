@@ -6,7 +6,7 @@
 #ifndef CATALOG_H
 #define CATALOG_H
 
-#include "base/arena.h"
+#include "catalog/names.h"
 #include "wire/record.h"
 
 struct catalog;
@@ -84,13 +84,13 @@ int catalog_join_begin(struct catalog *catalog, struct catalog_node *node,
 /* 0: go on; 1: already known, ignore the lines (nothing is open); -P2P_EGAP; -P2P_EBUSY. */
 int catalog_update_begin(struct catalog *catalog, struct catalog_node *node, uint64_t epoch,
                          uint64_t seq);
-/* Both say only that an offer is to be put soon, and fetch what its look-ups need: first the heads,
- * later, when they have arrived, what stands behind them. */
+/* Fetches what a put that comes soon will look for: heads first, later what stands behind them. */
 struct catalog_hint {
-    uint32_t content, base, name; /* hashes */
+    uint32_t content; /* hash */
+    struct names_key key;
 };
 struct catalog_hint catalog_foresee(struct catalog *catalog, const struct record_offer *offer);
-void catalog_foresee_more(const struct catalog *catalog, struct catalog_hint hint);
+void catalog_foresee_more(const struct catalog *catalog, const struct catalog_hint *hint);
 /* In a join: this is what the node offered last time at this place. True: it is applied. */
 bool catalog_apply_again(struct catalog *catalog, struct catalog_node *node,
                          const struct record_offer *offer);

@@ -145,10 +145,13 @@ static uint64_t fold_bytes(const char *in, char *out, size_t size)
 
 bool fold_is_ascii(struct str text)
 {
-    uint8_t any = 0;
-    for (size_t i = 0; i < text.len; i++)
+    uint64_t any = 0;
+    size_t i = 0;
+    for (; i + FOLD_WORD <= text.len; i += FOLD_WORD)
+        any |= fold_load(text.ptr + i);
+    for (; i < text.len; i++)
         any |= (uint8_t)text.ptr[i];
-    return any < 0x80;
+    return (any & UINT64_C(0x8080808080808080)) == 0;
 }
 
 size_t fold_text(struct str text, char *out, size_t size)
@@ -183,24 +186,23 @@ struct fold_want {
     uint8_t byte[2], or [2];
 };
 
-/* True when at one of these places both bytes are the wanted ones. In blocks of a constant size
- * this is vector code; memchr for a common letter stops every few bytes. */
-static inline bool fold_any(const char *a, const char *b, struct fold_want want)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < FOLD_BLOCK; i++)
-        any |= (uint8_t)((((uint8_t)a[i] | want.or [0]) == want.byte[0]) &
-                         (((uint8_t)b[i] | want.or [1]) == want.byte[1]));
-    return any != 0;
-}
-
-/* The same for eight places in one word. */
-static inline bool fold_any_word(const char *a, const char *b, struct fold_want want)
+/* Not 0 when at one of eight places both bytes are the wanted ones. */
+static inline uint64_t fold_hits(const char *a, const char *b, struct fold_want want)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t differ = ((fold_load(a) | want.or [0] * ones) ^ want.byte[0] * ones) |
                       ((fold_load(b) | want.or [1] * ones) ^ want.byte[1] * ones);
-    return ((differ - ones) & ~differ & ones << 7) != 0;
+    return (differ - ones) & ~differ & ones << 7;
+}
+
+/* The same for a block: of a constant size this is vector code; memchr for a common letter stops
+ * every few bytes. */
+static inline bool fold_any(const char *a, const char *b, struct fold_want want)
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < FOLD_BLOCK; i += FOLD_WORD)
+        any |= fold_hits(a + i, b + i, want);
+    return any != 0;
 }
 
 static bool fold_same(const char *text, struct str needle)
@@ -219,7 +221,7 @@ static void fold_want_byte(struct fold_want *want, int i, char byte)
 
 ptrdiff_t fold_find(struct str text, struct str needle, size_t from, size_t anchor)
 {
-    if (needle.len > text.len)
+    if (needle.len > text.len || from > text.len - needle.len)
         return -1;
     size_t count = text.len - needle.len + 1; /* places where it may begin */
     size_t beside = anchor + 1 < needle.len ? anchor + 1 : anchor > 0 ? anchor - 1 : anchor;
@@ -236,7 +238,7 @@ ptrdiff_t fold_find(struct str text, struct str needle, size_t from, size_t anch
                 continue;
         }
         clear = from + (left >= FOLD_WORD ? FOLD_WORD : left);
-        if (left >= FOLD_WORD && !fold_any_word(a + from, b + from, want))
+        if (left >= FOLD_WORD && fold_hits(a + from, b + from, want) == 0)
             continue;
         for (; from < clear; from++) {
             if (((uint8_t)a[from] | want.or [0]) == want.byte[0] &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Linear hashing. An addition splits at most one bucket; buckets are never joined again, since a
+/* Linear hashing. An addition splits a few buckets at most; buckets are never joined again, since a
  * directory that was large once will be again. Loop thread. */
 #include "catalog/linear.h"
 
@@ -7,8 +7,8 @@
 
 enum {
     LINEAR_FIRST = 8,
+    LINEAR_AHEAD = 8,   /* buckets an entry while they last: a split moves an eighth as many then */
     LINEAR_SPLITS = 16, /* at once, so that their entries are fetched together */
-    LINEAR_DEPTH = 3,   /* of a bucket's entries: few have more */
 };
 
 static struct linear_entry *linear_at(const struct linear *linear, uint32_t slot)
@@ -101,6 +101,8 @@ static void linear_split(struct linear *linear)
     uint32_t fresh = linear->buckets++;
     uint32_t mask = linear_mask(linear), old = fresh & mask >> 1;
     uint32_t slot = linear_slot(linear->heads[old]);
+    if (slot == 0)
+        return; /* most: and what stays empty is not touched */
     linear->heads[old] = 0;
     while (slot != 0) {
         struct linear_entry entry = *linear_at(linear, slot);
@@ -109,20 +111,16 @@ static void linear_split(struct linear *linear)
     }
 }
 
-/* Splits go through the table in order, so what the next ones need is known: entries of each depth
- * are fetched for all of them, then those behind them. */
+/* Splits go through the table in order, so what the next ones need is known. */
 static void linear_grow(struct linear *linear)
 {
     uint32_t left = linear->buckets_max - linear->buckets;
     uint32_t count = left < LINEAR_SPLITS ? left : LINEAR_SPLITS;
-    uint32_t half = UINT32_MAX >> __builtin_clz(linear->buckets) >> 1, at[LINEAR_SPLITS];
-    for (uint32_t i = 0; i < count; i++)
-        at[i] = linear_slot(linear->heads[(linear->buckets + i) & half]);
-    for (int depth = 0; depth < LINEAR_DEPTH; depth++) {
-        for (uint32_t i = 0; i < count; i++)
-            __builtin_prefetch(at[i] ? linear_at(linear, at[i]) : linear->entries);
-        for (uint32_t i = 0; i < count && depth + 1 < LINEAR_DEPTH; i++)
-            at[i] = at[i] ? linear_at(linear, at[i])->next : 0;
+    uint32_t half = UINT32_MAX >> __builtin_clz(linear->buckets) >> 1;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = linear_slot(linear->heads[(linear->buckets + i) & half]);
+        if (slot != 0)
+            __builtin_prefetch(linear_at(linear, slot));
     }
     while (count-- > 0)
         linear_split(linear);
@@ -142,7 +140,7 @@ void linear_expect_first(const struct linear *linear, uint32_t hash)
 
 void linear_add(struct linear *linear, uint32_t slot, uint32_t hash)
 {
-    if (++linear->count > linear->buckets && linear->buckets < linear->buckets_max)
+    if (++linear->count > linear->buckets / LINEAR_AHEAD && linear->buckets < linear->buckets_max)
         linear_grow(linear);
     linear_at(linear, slot)->hash = hash;
     linear_push(linear, linear_bucket(linear, hash), slot);

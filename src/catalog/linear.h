@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A hash table of slot numbers that grows by one bucket at a time (linear hashing, Litwin 1980): no
- * stall, and heads of buckets that were never needed are never touched. Hashes and links lie side
- * by side, apart from the objects: a look-up reads an object only when its hash is right. Loop
+/* A hash table of slot numbers that grows by few buckets at a time (linear hashing, Litwin 1980):
+ * no stall, and heads of buckets that were never needed are never touched. Hashes and links lie
+ * side by side, apart from the objects: a look-up reads an object only when its hash is right. Loop
  * thread. */
 #ifndef LINEAR_H
 #define LINEAR_H

@@ -57,7 +57,7 @@ int names_init(struct names *names, struct arena *arena, struct names_budget bud
     names->texts.owner[TEXTS_FOLDER].pool = &names->folders;
     names->texts.owner[TEXTS_FOLDER].text_at = offsetof(struct names_folder, text);
     names->walks = NULL;
-    names->last_folder = 0;
+    names->last_folder = names->gone = 0;
     if (rc == 0)
         rc = linear_init(&names->by_name, arena, budget.names);
     if (rc == 0)
@@ -94,12 +94,23 @@ static void names_split(struct str path, struct str *out_folder, struct str *out
     *out_base = text_from_byte(path, at);
 }
 
+static bool names_folder_is(const struct names *names, uint32_t folder, struct str text)
+{
+    uint32_t number = names_folder_at(names, folder)->text;
+    return number ? texts_equal(&names->texts, number, text) : text.len == 0;
+}
+
+static bool names_base_is(const struct names *names, uint32_t name, struct str base)
+{
+    return texts_equal(&names->texts, names_at(names, name)->text, base);
+}
+
 static uint32_t names_find_folder(struct names *names, struct str text)
 {
-    if (names->last_folder && text_equal(names_folder_text(names, names->last_folder), text))
+    if (names->last_folder && names_folder_is(names, names->last_folder, text))
         return names->last_folder;
     uint32_t folder = linear_first(&names->by_folder, names_hash(text));
-    while (folder && !text_equal(names_folder_text(names, folder), text))
+    while (folder && !names_folder_is(names, folder, text))
         folder = linear_next(&names->by_folder, folder);
     if (folder)
         names->last_folder = folder;
@@ -108,6 +119,7 @@ static uint32_t names_find_folder(struct names *names, struct str text)
 
 static void names_key_in(struct names *names, struct names_key *key)
 {
+    key->gone = names->gone;
     key->folder = names_find_folder(names, key->text);
     key->hash = names_hash_in(key->folder, key->base_hash);
     if (key->folder)
@@ -123,19 +135,19 @@ struct names_key names_key(struct names *names, struct str path)
     return key;
 }
 
-struct names_key names_key_again(struct names *names, struct str path, uint32_t base_hash)
+void names_key_again(struct names *names, struct names_key *key, struct str path)
 {
-    struct names_key key = {.base_hash = base_hash};
-    names_split(path, &key.text, &key.base);
-    names_key_in(names, &key);
-    return key;
+    key->text.ptr = path.ptr;
+    key->base.ptr = path.ptr + key->text.len;
+    if (key->folder == 0 || key->gone != names->gone)
+        names_key_in(names, key);
 }
 
 uint32_t names_find_key(const struct names *names, const struct names_key *key)
 {
     uint32_t name = key->folder ? linear_first(&names->by_name, key->hash) : 0;
-    while (name && (names_at(names, name)->folder != key->folder ||
-                    !text_equal(names_base(names, name), key->base)))
+    while (name &&
+           (names_at(names, name)->folder != key->folder || !names_base_is(names, name, key->base)))
         name = linear_next(&names->by_name, name);
     return name;
 }
@@ -151,8 +163,7 @@ bool names_is(struct names *names, uint32_t name, struct str path)
     struct str text, base;
     names_split(path, &text, &base);
     uint32_t folder = names_at(names, name)->folder;
-    if (!text_equal(names_base(names, name), base) ||
-        !text_equal(names_folder_text(names, folder), text))
+    if (!names_base_is(names, name, base) || !names_folder_is(names, folder, text))
         return false;
     names->last_folder = folder;
     return true;
@@ -177,6 +188,7 @@ static void names_remove_folder(struct names *names, uint32_t folder)
     struct names_folder *at = names_folder_at(names, folder);
     if (names->last_folder == folder)
         names->last_folder = 0;
+    names->gone++;
     linear_remove(&names->by_folder, folder);
     if (at->text)
         texts_remove(&names->texts, at->text);

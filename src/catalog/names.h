@@ -29,6 +29,7 @@ struct names {
     struct texts texts;
     struct names_walk *walks;
     uint32_t last_folder; /* paths come folder by folder */
+    uint32_t gone;        /* folders so far */
 };
 
 struct names_budget {
@@ -46,10 +47,11 @@ struct names_key {
     struct str text, base; /* text: of the folder */
     uint32_t folder, hash; /* folder 0: it is not here; hash is that of base then */
     uint32_t base_hash;
+    uint32_t gone; /* as it was in names */
 };
 struct names_key names_key(struct names *names, struct str path);
-/* The same with the hash of the path's last part, from the key of before. */
-struct names_key names_key_again(struct names *names, struct str path, uint32_t base_hash);
+/* Makes a key of before good again for the same path, which may lie elsewhere now. */
+void names_key_again(struct names *names, struct names_key *key, struct str path);
 /* The name of a path, or 0. path is a good name. */
 uint32_t names_find(struct names *names, struct str path);
 uint32_t names_find_key(const struct names *names, const struct names_key *key);

@@ -19,10 +19,9 @@ enum {
     /* units of work, about 100 ns each */
     SEARCH_COST_PAGE = 8,
     SEARCH_COST_NAME = 3,
-    SEARCH_SIGNS_PER_UNIT = 8, /* a cache line of a word of their signatures */
-    SEARCH_AHEAD = 24,         /* pages whose signatures are fetched before they are asked for */
-    SEARCH_BATCH = 32,         /* cache lines that a small core can wait for, times a few */
-    SEARCH_NEXT = 2,           /* results from one level to the next when they are given out */
+    SEARCH_AHEAD = 24, /* pages whose signatures are fetched before they are asked for */
+    SEARCH_BATCH = 32, /* cache lines that a small core can wait for, times a few */
+    SEARCH_NEXT = 2,   /* results from one level to the next when they are given out */
     SEARCH_AGE_BITS = 40,
     SEARCH_HOLDERS_MAX = (1 << 20) - 1,
 };
@@ -35,6 +34,7 @@ struct search {
     int64_t wall_s;
     enum search_phase phase;
     uint32_t page;  /* the next one */
+    uint32_t ahead; /* one that may hold something, + 1: it comes in while that before is read */
     uint32_t exact; /* the name that was found by hash */
     uint32_t freed; /* the catalog's count when it began */
     struct texts_filter filter, names_filter, suffix_filter;
@@ -44,7 +44,8 @@ struct search {
     bool walking;
     uint16_t folder_at, folder_count;
     struct search_item {
-        uint32_t name, text;
+        uint32_t name;
+        struct str base;   /* where it must stand; ptr NULL: anywhere */
     } batch[SEARCH_BATCH]; /* names to look at, of one page or more; empty between steps */
     uint32_t batch_count;
     uint32_t found_at;
@@ -147,12 +148,11 @@ static void search_enter(const struct search *search, struct search_path *path, 
 }
 
 static enum pattern_fit search_name_fit(const struct search *search, struct search_path *path,
-                                        uint32_t name)
+                                        uint32_t name, struct str base)
 {
     const struct names *names = &search->catalog->names;
     const struct pattern *pattern = &search->pattern;
     char text[P2P_PATH_MAX];
-    struct str base = names_base(names, name);
     search_enter(search, path, names_at(names, name)->folder);
     if (!pattern_ext_fits(pattern, base))
         return PATTERN_NO;
@@ -169,14 +169,17 @@ static enum pattern_fit search_name_fit(const struct search *search, struct sear
 }
 
 /* Looks at a name that may fit, and at its offers. */
-static void search_look_at(struct search *search, struct search_path *path, uint32_t name)
+static void search_look_at(struct search *search, struct search_path *path,
+                           const struct search_item *item)
 {
     const struct catalog *catalog = search->catalog;
+    uint32_t name = item->name;
     search_spend(search, SEARCH_COST_NAME);
     search_enter(search, path, names_at(&catalog->names, name)->folder);
     if (search->phase == SEARCH_NAMES && path->seen)
         return;
-    enum pattern_fit fit = search_name_fit(search, path, name);
+    struct str base = item->base.ptr ? item->base : names_base(&catalog->names, name);
+    enum pattern_fit fit = search_name_fit(search, path, name, base);
     if (fit == PATTERN_NO)
         return;
     uint32_t offer = names_at(&catalog->names, name)->offers, count = 0;
@@ -190,11 +193,13 @@ static void search_look_at(struct search *search, struct search_path *path, uint
 /* Leaves the names out whose text is not where it was found: what was found was no text. */
 static void search_sieve(struct search *search)
 {
+    const struct names *names = &search->catalog->names;
     uint32_t count = 0;
     for (uint32_t i = 0; i < search->batch_count; i++) {
-        uint32_t name = search->batch[i].name, text = search->batch[i].text;
-        if (text == 0 || names_at(&search->catalog->names, name)->text == text)
-            search->batch[count++].name = name;
+        struct search_item item = search->batch[i];
+        if (!item.base.ptr ||
+            names_at(names, item.name)->text == texts_number(&names->texts, item.base))
+            search->batch[count++] = item;
     }
     search->batch_count = count;
 }
@@ -222,17 +227,16 @@ static void search_flush(struct search *search)
         __builtin_prefetch(names->texts.pages + names_folder_at(names, name->folder)->text);
     }
     for (uint32_t i = 0; i < search->batch_count; i++)
-        search_look_at(search, &path, search->batch[i].name);
+        search_look_at(search, &path, &search->batch[i]);
     search->batch_count = 0;
 }
 
-/* text: where the name must stand, or 0. */
-static void search_add(struct search *search, uint32_t name, uint32_t text)
+static void search_add(struct search *search, uint32_t name, struct str base)
 {
     if (name == search->exact)
         return;
     __builtin_prefetch(names_at(&search->catalog->names, name));
-    search->batch[search->batch_count++] = (struct search_item){name, text};
+    search->batch[search->batch_count++] = (struct search_item){name, base};
     if (search->batch_count == SEARCH_BATCH)
         search_flush(search);
 }
@@ -247,7 +251,7 @@ static void search_by_hash(struct search *search)
     if (name == 0)
         name = names_find(names, (struct str){pattern->rest, pattern->rest_len});
     if (name)
-        search_look_at(search, &path, name);
+        search_look_at(search, &path, &(struct search_item){.name = name});
     search->exact = name;
     search->phase = SEARCH_FOLDERS;
     if (pattern->only_exact)
@@ -268,6 +272,35 @@ static void search_by_content(struct search *search)
     search->phase = SEARCH_DONE;
 }
 
+/* The number that stands before a text in which the needle lies. When it is no text but another
+ * text's number, it is nobody's, which is found out here, or by search_sieve when it has the name.
+ */
+static void search_hit(struct search *search, uint32_t owner, struct str text)
+{
+    const struct names *names = &search->catalog->names;
+    bool is_name = search->phase == SEARCH_NAMES;
+    if (owner == 0 || owner > (is_name ? names->names.fresh : names->folders.fresh))
+        return;
+    if (is_name)
+        search_add(search, owner, text);
+    else if (names_folder_at(names, owner)->text == texts_number(&names->texts, text))
+        search->folder[search->folder_count++] = owner;
+}
+
+/* An ASCII page is looked through as a whole, as it is. */
+static void search_ascii_page(struct search *search, struct str page)
+{
+    struct str needle = pattern_needle(&search->pattern);
+    ptrdiff_t hit;
+    for (size_t at = 0; (hit = fold_find(page, needle, at, search->pattern.anchor)) >= 0;) {
+        uint32_t owner;
+        struct str text = texts_around(page, (size_t)hit, &owner);
+        search_hit(search, owner, text);
+        at = (size_t)(text.ptr - page.ptr) + text.len + 1;
+    }
+    search_spend(search, SEARCH_COST_PAGE);
+}
+
 /* The needle lies in the folder's text, or begins in it. folded is the folder, with its last slash.
  */
 static bool search_folder_fits(const struct search *search, struct str folded)
@@ -286,6 +319,10 @@ static void search_take_folders(struct search *search, uint32_t page)
     size_t at = 0;
     struct str text, bytes = texts_page(&names->texts, page, &wide);
     search->folder_at = search->folder_count = 0;
+    if (!wide && search->suffix.len == 0) {
+        search_ascii_page(search, bytes);
+        return;
+    }
     while (texts_record(bytes, &at, &owner, &text)) {
         size_t len = fold_text(text, folded, sizeof(folded));
         if (search_folder_fits(search, (struct str){folded, len}))
@@ -314,7 +351,7 @@ static void search_walk(struct search *search)
         for (uint32_t i = 0; name && i < SEARCH_BATCH && i < room; i++) {
             name = names_walk_next(names, &search->walk);
             if (name)
-                search_add(search, name, 0);
+                search_add(search, name, (struct str){NULL, 0});
         }
         search_flush(search);
     }
@@ -346,9 +383,12 @@ static bool search_next_page(struct search *search)
     enum texts_kind kind = search->phase == SEARCH_NAMES ? TEXTS_BASE : TEXTS_FOLDER;
     while (search->page < texts->fresh && search->work > 0) {
         uint32_t page = search->page++;
-        if (page % SEARCH_SIGNS_PER_UNIT == 0) {
+        if (page % TEXTS_GROUP == 0) {
             search->work--;
-            texts_expect(texts, page + SEARCH_AHEAD, search_filter(search));
+            if (texts_any(texts, page + SEARCH_AHEAD, kind))
+                texts_expect(texts, page + SEARCH_AHEAD, search_filter(search));
+            if (!texts_any(texts, page, kind))
+                search->page += TEXTS_GROUP - 1;
         }
         if (!texts_is(texts, page, kind))
             continue;
@@ -387,42 +427,43 @@ static void search_wide_page(struct search *search, struct str page)
         size_t len = fold_text(text, folded, sizeof(folded));
         if (needle.len == 0 ||
             fold_find((struct str){folded, len}, needle, 0, search->pattern.anchor) >= 0)
-            search_add(search, name, 0);
+            search_add(search, name, (struct str){NULL, 0});
     }
     search_spend(search, SEARCH_COST_PAGE);
 }
 
-/* An ASCII page is looked through as a whole, as it is. A hit may lie in the number of a text's
- * owner: then the text is nobody's, which search_sieve finds out when it has the name. */
-static void search_ascii_page(struct search *search, struct str page)
+static void search_page(struct search *search, uint32_t number)
 {
-    const struct names *names = &search->catalog->names;
-    struct str needle = pattern_needle(&search->pattern);
-    ptrdiff_t hit;
-    for (size_t at = 0; (hit = fold_find(page, needle, at, search->pattern.anchor)) >= 0;) {
-        uint32_t name;
-        struct str text = texts_around(page, (size_t)hit, &name);
-        if (name >= 1 && name <= names->names.fresh)
-            search_add(search, name, texts_number(&names->texts, text));
-        at = (size_t)(text.ptr - page.ptr) + text.len + 1;
-    }
-    search_spend(search, SEARCH_COST_PAGE);
-}
-
-static void search_names(struct search *search)
-{
-    if (!search_next_page(search)) {
-        search_flush(search);
-        if (search->page >= search->catalog->names.texts.fresh)
-            search->phase = SEARCH_DONE;
-        return;
-    }
     bool wide;
-    struct str page = texts_page(&search->catalog->names.texts, search->page - 1, &wide);
+    struct str page = texts_page(&search->catalog->names.texts, number, &wide);
     if (wide || search->pattern.needle_len == 0)
         search_wide_page(search, page);
     else
         search_ascii_page(search, page);
+}
+
+static void search_names(struct search *search)
+{
+    uint32_t page = search->ahead;
+    search->ahead = search_next_page(search) ? search->page : 0;
+    if (search->ahead)
+        texts_expect_page(&search->catalog->names.texts, search->ahead - 1);
+    if (page)
+        search_page(search, page - 1);
+    if (page || search->ahead)
+        return;
+    search_flush(search);
+    if (search->page >= search->catalog->names.texts.fresh)
+        search->phase = SEARCH_DONE;
+}
+
+/* Until the next step pages and names may change. */
+static void search_pause(struct search *search)
+{
+    if (search->ahead)
+        search_page(search, search->ahead - 1);
+    search->ahead = 0;
+    search_flush(search);
 }
 
 bool search_step(struct search *search, uint32_t max_work)
@@ -443,7 +484,7 @@ bool search_step(struct search *search, uint32_t max_work)
             ranking_sort(&search->found);
     }
     if (search->phase != SEARCH_DONE)
-        search_flush(search);
+        search_pause(search);
     return search->phase != SEARCH_DONE;
 }
 
@@ -518,7 +559,8 @@ static bool search_still_fits(const struct search *search, uint32_t offer)
     if (search->freed == search->catalog->freed)
         return true;
     if (!search->pattern.by_content)
-        return search_name_fit(search, &path, at->name) != PATTERN_NO;
+        return search_name_fit(search, &path, at->name,
+                               names_base(&search->catalog->names, at->name)) != PATTERN_NO;
     return at->content && memcmp(&tables_content(search->catalog, at->content)->sha256,
                                  &search->pattern.content, sizeof(struct record_content)) == 0;
 }

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages of texts. A removal only marks; a page is closed up when its room is wanted again, and then
- * its signature is made anew, so that both cost a constant share of each addition. Pages with a
- * quarter free are kept in a list by kind, empty ones in a list for both. Loop thread. */
+/* Pages of texts. A removal only marks; a page is closed up when its room is wanted again, so that
+ * this costs a constant share of each addition. A page that texts are added to has a signature that
+ * rules nothing out; the right one is made when it is full, in one go. Pages with a quarter free
+ * are kept in a list by kind, empty ones in a list for both. Loop thread. */
 #include "catalog/texts.h"
 
+#include "base/text.h"
 #include "catalog/fold.h"
 
 #include <assert.h>
 #include <string.h>
 
 enum {
-    TEXTS_FILTER_PAIRS = 8,       /* of a needle with triples: more make it no rarer */
+    TEXTS_FILTER_ENOUGH = 6,      /* bits, until which pairs are added to triples */
     TEXTS_REUSE = TEXTS_PAGE / 4, /* free bytes that make a page worth closing up */
     TEXTS_TRIES = 4,              /* pages looked at for room before a fresh one is begun */
-    TEXTS_EXPECTED = 4,           /* words of a signature that most pages are ruled out by */
+    TEXTS_FETCHED = 1024,         /* bytes of a page: processors fetch what follows by themselves */
+    TEXTS_EXPECTED = 6,           /* words of a signature that most pages are ruled out by */
     TEXTS_BLOCK = 40, /* pages whose signatures lie together: an odd number of cache lines a word,
                          so that the words of one page do not crowd in few sets of the cache */
     TEXTS_TRIPLES = 4096,
@@ -134,27 +137,58 @@ static uint32_t texts_single_bit(uint8_t byte)
     return TEXTS_SINGLES + (byte & 127U);
 }
 
-static void texts_set_bit(uint64_t *sign, uint32_t bit)
-{
-    sign[bit / 64 * TEXTS_BLOCK] |= UINT64_C(1) << bit % 64;
-}
-
-static void texts_mark(uint64_t *sign, struct str text)
+/* Marks the bits of a text, a byte each: a store is cheaper than to turn on a bit among others. */
+static void texts_mark(uint8_t marks[static TEXTS_SIGN_WORDS * 64], struct str text)
 {
     char folded[FOLD_SIZE(P2P_PATH_MAX)];
     size_t len = fold_text(text, folded, sizeof(folded));
-    uint32_t triple = 0, before = 0;
-    for (size_t i = 0; i < len; i++) {
-        uint8_t byte = (uint8_t)folded[i];
-        uint32_t class = texts_class(byte);
-        triple = triple >> 8 | (uint32_t)byte << 16;
-        texts_set_bit(sign, texts_single_bit(byte));
-        if (i >= 1)
-            texts_set_bit(sign, texts_pair_bit(before, class));
-        if (i >= 2)
-            texts_set_bit(sign, texts_triple_bit(triple));
+    const uint8_t *at = (const uint8_t *)folded;
+    uint32_t before = texts_class(at[0]), triple = (uint32_t)at[0] << 16;
+    marks[texts_single_bit(at[0])] = 1;
+    for (size_t i = 1; i < len; i++) {
+        uint32_t class = texts_class(at[i]);
+        triple = triple >> 8 | (uint32_t)at[i] << 16;
+        marks[texts_single_bit(at[i])] = 1;
+        marks[texts_pair_bit(before, class)] = 1;
+        if (i > 1)
+            marks[texts_triple_bit(triple)] = 1;
         before = class;
     }
+}
+
+/* Eight marks, as they lie in memory, to eight bits. */
+static uint64_t texts_gather(const uint8_t *marks)
+{
+    uint64_t word;
+    memcpy(&word, marks, sizeof(word));
+    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+        word = __builtin_bswap64(word);
+    return word * UINT64_C(0x0102040810204080) >> 56;
+}
+
+/* The signature of all texts that live in a page. */
+static void texts_make_sign(struct texts *texts, uint32_t page)
+{
+    uint8_t marks[TEXTS_SIGN_WORDS * 64] = {0};
+    bool wide;
+    struct str text, bytes = texts_page(texts, page, &wide);
+    uint32_t owner;
+    for (size_t at = 0; texts_record(bytes, &at, &owner, &text);)
+        texts_mark(marks, text);
+    uint64_t *sign = texts_sign(texts, page);
+    for (size_t i = 0; i < TEXTS_SIGN_WORDS; i++) {
+        uint64_t word = 0;
+        for (size_t k = 0; k < 8; k++)
+            word |= texts_gather(marks + 64 * i + 8 * k) << 8 * k;
+        sign[i * TEXTS_BLOCK] = word;
+    }
+}
+
+/* Texts come: whatever is looked for may stand in it. */
+static void texts_open_sign(struct texts *texts, uint32_t page)
+{
+    for (size_t i = 0; i < TEXTS_SIGN_WORDS; i++)
+        texts_sign(texts, page)[i * TEXTS_BLOCK] = UINT64_MAX;
 }
 
 static void texts_set_number(struct texts *texts, enum texts_kind kind, uint32_t owner,
@@ -183,18 +217,17 @@ static void texts_put(struct texts *texts, uint32_t page, uint32_t owner, struct
     struct texts_page *head = texts_head(texts, page);
     uint8_t *record = (uint8_t *)head + head->end;
     texts_set_owner(record, owner);
-    memmove(record + sizeof(owner), text.ptr, text.len);
+    buf_copy((char *)record + sizeof(owner), text.ptr, text.len);
     record[sizeof(owner) + text.len] = 0;
     if (!fold_is_ascii((struct str){(char *)record + sizeof(owner), text.len}))
         head->wide = 1;
     texts_set_number(texts, head->kind, owner,
                      page * TEXTS_PAGE + head->end + (uint32_t)sizeof(owner));
     head->end = (uint16_t)(head->end + text.len + TEXTS_RECORD_EXTRA);
-    texts_mark(texts_sign(texts, page), (struct str){(char *)record + sizeof(owner), text.len});
 }
 
-/* Moves the live records together. Each moves towards the start, so a record is read before it is
- * written over. */
+/* Moves the live records together. Each moves towards the start, so a record is read before one is
+ * written over it. */
 static void texts_close_up(struct texts *texts, uint32_t page)
 {
     bool wide;
@@ -202,12 +235,13 @@ static void texts_close_up(struct texts *texts, uint32_t page)
     struct texts_page *head = texts_head(texts, page);
     uint32_t owner;
     size_t at = 0;
-    for (size_t i = 0; i < TEXTS_SIGN_WORDS; i++)
-        texts_sign(texts, page)[i * TEXTS_BLOCK] = 0;
     head->end = TEXTS_HEAD;
     head->dead = head->wide = 0;
-    while (texts_record(bytes, &at, &owner, &text))
-        texts_put(texts, page, owner, text);
+    while (texts_record(bytes, &at, &owner, &text)) {
+        char copy[P2P_PATH_MAX];
+        buf_copy(copy, text.ptr, text.len);
+        texts_put(texts, page, owner, (struct str){copy, text.len});
+    }
 }
 
 /* Gives up the current page of a kind. */
@@ -215,6 +249,7 @@ static void texts_retire(struct texts *texts, enum texts_kind kind)
 {
     uint32_t page = texts->current[kind] - 1;
     texts->current[kind] = 0;
+    texts_make_sign(texts, page);
     if (texts_free_bytes(texts_head(texts, page)) >= TEXTS_REUSE)
         texts_link(texts, page);
 }
@@ -259,8 +294,11 @@ static uint32_t texts_open_page(struct texts *texts, enum texts_kind kind, uint3
             page = 0;
         }
     }
-    if (page == 0)
+    if (page == 0) {
         page = texts_find_room(texts, kind, need);
+        if (page != 0)
+            texts_open_sign(texts, page - 1);
+    }
     texts->current[kind] = page;
     if (page != 0 && texts_head(texts, page - 1)->dead > 0)
         texts_close_up(texts, page - 1);
@@ -321,6 +359,13 @@ struct str texts_get(const struct texts *texts, uint32_t number)
     return (struct str){text, texts_length(text, end)};
 }
 
+bool texts_equal(const struct texts *texts, uint32_t number, struct str text)
+{
+    const char *at = (const char *)texts->pages + number;
+    return number % TEXTS_PAGE + text.len < TEXTS_PAGE && at[text.len] == 0 &&
+           text_equal((struct str){at, text.len}, text);
+}
+
 void texts_filter_add(struct texts_filter *filter, struct str folded)
 {
     const uint8_t *at = (const uint8_t *)folded.ptr;
@@ -332,8 +377,8 @@ void texts_filter_add(struct texts_filter *filter, struct str folded)
     for (size_t i = 0; i + 2 < folded.len && filter->count < TEXTS_FILTER_MAX; i++)
         filter->bit[filter->count++] = (uint16_t)texts_triple_bit(
             (uint32_t)at[i] | (uint32_t)at[i + 1] << 8 | (uint32_t)at[i + 2] << 16);
-    for (size_t i = 0; folded.len > 2 && i + 1 < folded.len && i < TEXTS_FILTER_PAIRS; i++) {
-        if (filter->count < TEXTS_FILTER_MAX)
+    for (size_t i = 0; folded.len > 2 && i + 1 < folded.len; i++) {
+        if (filter->count < TEXTS_FILTER_ENOUGH)
             filter->bit[filter->count++] =
                 (uint16_t)texts_pair_bit(texts_class(at[i]), texts_class(at[i + 1]));
     }
@@ -342,6 +387,16 @@ void texts_filter_add(struct texts_filter *filter, struct str folded)
 bool texts_is(const struct texts *texts, uint32_t page, enum texts_kind kind)
 {
     return texts->kinds[page] == kind;
+}
+
+bool texts_any(const struct texts *texts, uint32_t page, enum texts_kind kind)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t kinds;
+    if (page + TEXTS_GROUP > texts->page_count)
+        return true;
+    memcpy(&kinds, texts->kinds + page, sizeof(kinds));
+    return kinds != ones * (kind == TEXTS_BASE ? TEXTS_FOLDER : TEXTS_BASE);
 }
 
 bool texts_may_hold(const struct texts *texts, uint32_t page, enum texts_kind kind,
@@ -391,6 +446,12 @@ struct str texts_around(struct str page, size_t at, uint32_t *out_owner)
 uint32_t texts_number(const struct texts *texts, struct str text)
 {
     return (uint32_t)((const uint8_t *)text.ptr - texts->pages);
+}
+
+void texts_expect_page(const struct texts *texts, uint32_t page)
+{
+    for (size_t i = 0; i < TEXTS_FETCHED; i += 64)
+        __builtin_prefetch(texts->pages + (size_t)page * TEXTS_PAGE + i);
 }
 
 void texts_expect(const struct texts *texts, uint32_t page, const struct texts_filter *filter)

@@ -41,6 +41,8 @@ size_t texts_size(uint32_t page_count);
 int texts_add(struct texts *texts, enum texts_kind kind, uint32_t owner, struct str text);
 void texts_remove(struct texts *texts, uint32_t number);
 struct str texts_get(const struct texts *texts, uint32_t number);
+/* It is this text, which has no NUL. */
+bool texts_equal(const struct texts *texts, uint32_t number, struct str text);
 
 /* What a page must have in its signature to hold some needles (folded); begin with count 0. */
 struct texts_filter {
@@ -50,6 +52,9 @@ struct texts_filter {
 void texts_filter_add(struct texts_filter *filter, struct str folded);
 /* Whether a page (0.. texts->fresh - 1) is of that kind. */
 bool texts_is(const struct texts *texts, uint32_t page, enum texts_kind kind);
+enum { TEXTS_GROUP = 8 }; /* pages whose words of signatures share a cache line */
+/* Whether one of the pages of a group, of which page is the first, may be of that kind. */
+bool texts_any(const struct texts *texts, uint32_t page, enum texts_kind kind);
 /* False: page is of another kind or holds no such text. */
 bool texts_may_hold(const struct texts *texts, uint32_t page, enum texts_kind kind,
                     const struct texts_filter *filter);
@@ -64,6 +69,8 @@ bool texts_record(struct str page, size_t *at, uint32_t *out_owner, struct str *
 struct str texts_around(struct str page, size_t at, uint32_t *out_owner);
 /* The number of a text that lies in a page. */
 uint32_t texts_number(const struct texts *texts, struct str text);
+/* The bytes of this page are to be read soon; the rest of them follows by itself. */
+void texts_expect_page(const struct texts *texts, uint32_t page);
 /* This page, if there is one, and its neighbours are to be asked for soon. */
 void texts_expect(const struct texts *texts, uint32_t page, const struct texts_filter *filter);
 

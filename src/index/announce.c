@@ -584,7 +584,7 @@ static void announce_apply(struct announce *a, struct str line)
     struct index_role *role = a->role;
     struct record_change change;
     if (a->holds)
-        catalog_foresee_more(role->catalog, a->hint);
+        catalog_foresee_more(role->catalog, &a->hint);
     int error = announce_read(a, line, &change);
     a->lines++;
     if (!announce_is_open(a)) {

@@ -3,6 +3,8 @@
  * and then once. Pure; any thread. */
 #include "run/lines.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 void lines_init(struct lines *lines)
@@ -32,9 +34,11 @@ static int line_keep(struct lines *lines, struct str part)
 
 int lines_next(struct lines *lines, struct str *rest, struct str *out_line)
 {
-    const char *end = rest->len > 0 ? memchr(rest->ptr, '\n', rest->len) : NULL;
-    struct str part = {rest->ptr, end ? (size_t)(end - rest->ptr) : rest->len};
-    *rest = end ? (struct str){end + 1, rest->len - part.len - 1} : (struct str){NULL, 0};
+    ptrdiff_t end_at = text_find(*rest, '\n');
+    bool end = end_at >= 0;
+    struct str part = {rest->ptr, end ? (size_t)end_at : rest->len};
+    *rest = end ? (struct str){part.ptr + part.len + 1, rest->len - part.len - 1}
+                : (struct str){NULL, 0};
     if (end && lines->len == 0)
         return line_finish(part.ptr, part.len, out_line);
     int result = line_keep(lines, part);

@@ -63,10 +63,6 @@ const char *http_method_text(enum http_method method)
 
 void http_put_status(struct buf *buf, int status)
 {
-    if (status == 200) { /* what most answers begin with */
-        buf_put(buf, STR("HTTP/1.1 200 OK\r\n"));
-        return;
-    }
     buf_put(buf, STR("HTTP/1.1 "));
     buf_put_i64(buf, status);
     buf_put_char(buf, ' ');

@@ -289,19 +289,35 @@ static void json_put_escaped(struct buf *buf, uint8_t byte, char escape)
     }
 }
 
-/* How many bytes at the beginning, counted by eights, need no look at all: no control character, no
- * quote, no backslash, nothing over 127. */
-static size_t json_plain(struct str text)
+/* No control character, no quote, no backslash, nothing over 127. */
+static bool json_word_plain(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\';
+    return ((word | (word - ones * ' ') | (quote - ones) | (slash - ones)) & highs) == 0;
+}
+
+/* How many bytes at the beginning need no look at all: all of them, mostly. The last word may
+ * overlap the one before, and that of a short text itself. */
+static size_t json_plain(struct str text)
+{
+    uint32_t halves[2];
+    uint64_t word;
     size_t i = 0;
-    for (uint64_t word; i + sizeof(word) <= text.len; i += sizeof(word)) {
-        memcpy(&word, text.ptr + i, sizeof(word));
-        uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\';
-        if (((word | (word - ones * ' ') | (quote - ones) | (slash - ones)) & highs) != 0)
-            break;
+    if (text.len < sizeof(halves[0]))
+        return 0;
+    if (text.len < sizeof(word)) {
+        memcpy(&halves[0], text.ptr, sizeof(halves[0]));
+        memcpy(&halves[1], text.ptr + text.len - sizeof(halves[1]), sizeof(halves[1]));
+        return json_word_plain((uint64_t)halves[1] << 32 | halves[0]) ? text.len : 0;
     }
-    return i;
+    for (; i < text.len; i += sizeof(word)) {
+        size_t last = text.len - sizeof(word);
+        memcpy(&word, text.ptr + (i < last ? i : last), sizeof(word));
+        if (!json_word_plain(word))
+            return i;
+    }
+    return text.len;
 }
 
 void json_put_text(struct buf *buf, struct str text)

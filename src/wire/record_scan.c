@@ -23,6 +23,7 @@ static inline bool scan_text(struct scan *in, const char *text, size_t len)
     in->at += len;
     return true;
 }
+/* Of up to 10 bytes, which are compared in place; more would be a call that goes byte by byte. */
 #define SCAN(in, text) scan_text(in, text, sizeof(text) - 1)
 
 /* Whole words without a quote, a backslash, a control character or a byte over 127. */
@@ -55,13 +56,14 @@ static bool scan_string(struct scan *in, struct str *out)
 /* Digits as JSON has them. */
 static bool scan_number(struct scan *in, int64_t max, int64_t *out)
 {
-    const char *begin = in->at;
+    const char *begin = in->at, *at = begin;
+    const char *end = in->end - at > SCAN_DIGITS_MAX ? at + SCAN_DIGITS_MAX : in->end;
     int64_t value = 0;
-    while (in->at < in->end && *in->at >= '0' && *in->at <= '9' && in->at - begin < SCAN_DIGITS_MAX)
-        value = value * 10 + (*in->at++ - '0');
-    ptrdiff_t count = in->at - begin;
+    for (; at < end && (uint8_t)(*at - '0') <= 9; at++)
+        value = value * 10 + (*at - '0');
+    in->at = at;
     *out = value;
-    return count > 0 && (count == 1 || *begin != '0') && value <= max;
+    return at > begin && (at == begin + 1 || *begin != '0') && value <= max;
 }
 
 static bool scan_hex(struct scan *in, uint8_t *out, size_t size)
@@ -103,7 +105,7 @@ static bool scan_fields(struct scan *in, struct record_offer *out)
         return false;
     bool good =
         scan_mode(in, out) ? scan_content(in, out) : scan_content(in, out) && scan_mode(in, out);
-    return good && SCAN(in, ",\"kind\":\"owned\"}") && in->at == in->end;
+    return good && SCAN(in, ",\"kind\":") && SCAN(in, "\"owned\"}") && in->at == in->end;
 }
 
 static struct scan scan_on(struct str line)

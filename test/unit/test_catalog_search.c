@@ -492,7 +492,13 @@ static void nothing_that_stays_is_missed(void **state)
     world_close(&world);
 }
 
-/* A page that is used again does not remember what it held. */
+static int texts_add_new(struct texts *texts, struct pool *pool, struct str text)
+{
+    return texts_add(texts, TEXTS_BASE, pool_take(pool), text);
+}
+
+/* A page that is full knows what it holds, also when it is used again; until then it may hold
+ * anything. */
 static void signatures_are_made_anew(void **state)
 {
     (void)state;
@@ -501,29 +507,35 @@ static void signatures_are_made_anew(void **state)
     struct texts texts = {.fresh = 0};
     struct texts_filter old = {.count = 0}, fresh = {.count = 0};
     assert_int_equal(arena_init(&arena, 1 << 20), 0);
-    assert_int_equal(pool_init(&pool, &arena, sizeof(uint32_t), 10), 0);
+    assert_int_equal(pool_init(&pool, &arena, sizeof(uint32_t), 20), 0);
     texts.owner[TEXTS_BASE].pool = texts.owner[TEXTS_FOLDER].pool = &pool;
-    assert_int_equal(texts_init(&texts, &arena, 1), 0);
+    assert_int_equal(texts_init(&texts, &arena, 2), 0);
     static char long_text[900];
     memset(long_text, 'x', sizeof(long_text));
-    struct str texts_in[] = {STR("Needle"), {long_text, 900}, {long_text, 900}, STR("other one")};
-    for (uint32_t i = 0; i < 3; i++)
-        assert_int_equal(texts_add(&texts, TEXTS_BASE, pool_take(&pool), texts_in[i]), 0);
+    struct str filling = {long_text, sizeof(long_text)};
+    assert_int_equal(texts_add_new(&texts, &pool, STR("Needle")), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(texts_add_new(&texts, &pool, filling), 0);
     texts_filter_add(&old, STR("needle"));
     texts_filter_add(&fresh, STR("other"));
+    assert_true(texts_may_hold(&texts, 0, TEXTS_BASE, &fresh));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(texts_add_new(&texts, &pool, filling), 0);
     assert_true(texts_may_hold(&texts, 0, TEXTS_BASE, &old));
     assert_false(texts_may_hold(&texts, 0, TEXTS_FOLDER, &old));
     assert_false(texts_may_hold(&texts, 0, TEXTS_BASE, &fresh));
-    assert_int_equal(texts_add(&texts, TEXTS_BASE, pool_take(&pool), texts_in[1]), -P2P_EFULL);
-    assert_int_equal(texts_add(&texts, TEXTS_FOLDER, pool_take(&pool), texts_in[3]), -P2P_EFULL);
+    assert_int_equal(texts_add_new(&texts, &pool, filling), -P2P_EFULL);
+    assert_int_equal(texts_add(&texts, TEXTS_FOLDER, pool_take(&pool), STR("a/")), -P2P_EFULL);
     for (uint32_t i = 1; i <= 2; i++)
         texts_remove(&texts, *(uint32_t *)pool_at(&pool, i));
     assert_null(texts_check(&texts));
-    assert_int_equal(texts_add(&texts, TEXTS_BASE, 4, texts_in[1]), 0);
-    assert_int_equal(texts_add(&texts, TEXTS_BASE, 5, texts_in[3]), 0);
+    assert_int_equal(texts_add_new(&texts, &pool, filling), 0);
+    assert_int_equal(texts_add_new(&texts, &pool, STR("other one")), 0);
+    assert_true(
+        text_equal(texts_get(&texts, *(uint32_t *)pool_at(&pool, pool.fresh)), STR("other one")));
+    assert_int_equal(texts_add_new(&texts, &pool, filling), -P2P_EFULL);
     assert_false(texts_may_hold(&texts, 0, TEXTS_BASE, &old));
     assert_true(texts_may_hold(&texts, 0, TEXTS_BASE, &fresh));
-    assert_true(text_equal(texts_get(&texts, *(uint32_t *)pool_at(&pool, 5)), texts_in[3]));
     assert_null(texts_check(&texts));
     arena_free(&arena);
 }

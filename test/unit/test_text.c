@@ -203,6 +203,25 @@ static void test_units(void **state)
     }
 }
 
+/* Each byte in each place, among enough digits that words are read. */
+static void test_hex_each_byte(void **state)
+{
+    (void)state;
+    for (unsigned value = 0; value < 256; value++) {
+        for (size_t at = 0; at < 18; at++) {
+            char hex[19] = "0123456789abcdefAF", *end;
+            uint8_t bytes[9];
+            hex[at] = (char)value;
+            bool good = value != 0 && strchr("0123456789abcdefABCDEF", (int)value) != NULL;
+            assert_int_equal(text_hex_decode((struct str){hex, 18}, bytes, 9),
+                             good ? 0 : -P2P_EINVAL);
+            char pair[3] = {hex[at & ~(size_t)1], hex[at | 1], 0};
+            if (good)
+                assert_int_equal(bytes[at / 2], strtol(pair, &end, 16));
+        }
+    }
+}
+
 static void test_hex(void **state)
 {
     uint8_t bytes[3] = {0};
@@ -454,13 +473,14 @@ static void test_buf_encodings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparing),      cmocka_unit_test(test_cutting),
-        cmocka_unit_test(test_split),          cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_distance),       cmocka_unit_test(test_u64),
-        cmocka_unit_test(test_units),          cmocka_unit_test(test_hex),
-        cmocka_unit_test(test_utf8),           cmocka_unit_test(test_url_decode),
-        cmocka_unit_test(test_buf_bounds),     cmocka_unit_test(test_buf_numbers),
-        cmocka_unit_test(test_buf_for_people), cmocka_unit_test(test_buf_encodings),
+        cmocka_unit_test(test_comparing),     cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_split),         cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_distance),      cmocka_unit_test(test_u64),
+        cmocka_unit_test(test_units),         cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_hex_each_byte), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_url_decode),    cmocka_unit_test(test_buf_bounds),
+        cmocka_unit_test(test_buf_numbers),   cmocka_unit_test(test_buf_for_people),
+        cmocka_unit_test(test_buf_encodings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
