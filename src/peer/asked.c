@@ -66,23 +66,25 @@ static bool is_worth_it(const struct asked *asked, uint32_t pieces)
            (uint64_t)asked->pace_us * pieces >= (uint64_t)SPARE_FROM_MS * 1000;
 }
 
-static bool is_spared(const struct asked *asked, uint32_t piece, uint32_t pieces, int64_t now_ms)
+static bool is_spared(const struct asked *asked, const struct asked_look *look)
 {
     uint32_t late_ms = asked->pace_us / 1000 * SPARE_LATE;
     late_ms = late_ms > SPARE_LATE_MS ? late_ms : SPARE_LATE_MS;
-    bool over = asked->out_count >= pieces - pieces / SPARE_PART;
-    if (!bit_get(asked->out, piece) || over || !is_worth_it(asked, pieces))
+    bool late = asked->out_count >= look->pieces - look->pieces / SPARE_PART;
+    bool over = asked->out_count >= look->pieces || (late && look->sending < SPARE_SENDING);
+    if (!bit_get(asked->out, look->piece) || over || !is_worth_it(asked, look->pieces))
         return false;
-    return bit_get(asked->sure, piece) ? now_ms - asked->news_ms < SPARE_MS
-                                       : (uint32_t)now_ms - asked->since_ms[piece] < late_ms;
+    return bit_get(asked->sure, look->piece)
+               ? look->now_ms - asked->news_ms < SPARE_MS
+               : (uint32_t)look->now_ms - asked->since_ms[look->piece] < late_ms;
 }
 
 bool asked_is_spared(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE],
-                     uint32_t piece, uint32_t pieces, int64_t now_ms)
+                     const struct asked_look *look)
 {
     plat_mutex_lock(&asked->mutex);
-    bool spared = piece < pieces && pieces <= P2P_PIECES_AIM && is_of(asked, content) &&
-                  is_spared(asked, piece, pieces, now_ms);
+    bool spared = look->piece < look->pieces && look->pieces <= P2P_PIECES_AIM &&
+                  is_of(asked, content) && is_spared(asked, look);
     plat_mutex_unlock(&asked->mutex);
     return spared;
 }

@@ -34,12 +34,18 @@ void asked_left(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZ
 /* It is on its way: another one was given to the kernel on the same connection. */
 void asked_sure(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE], uint32_t piece,
                 int64_t now_ms);
-/* Others got this one of so many pieces, or get it now, while others were not even asked for: who
- * asks should have it from them. Not where that would cost more than it saves, since all leave
- * fast; not when nothing new leaves any more; not of one that is late on its way. Never for more
- * than P2P_PIECES_AIM pieces. */
+/* A request for a piece, and what else goes on when it comes. */
+struct asked_look {
+    uint32_t piece, pieces; /* of so many */
+    uint32_t sending;       /* pieces under way at this moment */
+    int64_t now_ms;
+};
+/* Others got this piece, or get it now, while others were not even asked for: who asks should have
+ * it from them. Not where that would cost more than it saves, since all leave fast; not when
+ * nothing new leaves any more; not near the end, when next to nothing is under way; not of one that
+ * is late on its way. Never for more than P2P_PIECES_AIM pieces. */
 bool asked_is_spared(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE],
-                     uint32_t piece, uint32_t pieces, int64_t now_ms);
+                     const struct asked_look *look);
 /* Appends the pieces after the first *told ones, the latest first, as many as there is room for, as
  * "40,18,17", and moves *told on. */
 void asked_news(struct asked *asked, const uint8_t content[static P2P_SHA256_SIZE], uint64_t *told,

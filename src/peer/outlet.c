@@ -115,15 +115,23 @@ bool outlet_still(struct exchange *exchange, void *role)
     return false;
 }
 
-static void begin_file(struct exchange *exchange, int status, bool is_download)
+/* For everybody but a node that asks for a piece: it knows all of that, and the heads of a swarm
+ * are a hundredth of its bytes. */
+static void put_about(struct exchange *exchange, const struct handout_ticket *ticket)
 {
-    struct handout_ticket *ticket = exchange->ticket;
     char etag[2 * P2P_SHA256_SIZE + 3];
-    exchange_begin(exchange, status, status == 304 ? NULL : "application/octet-stream");
     exchange_header(exchange, "ETag", etag_of(ticket, etag));
     exchange_header(exchange, "Accept-Ranges", STR("bytes"));
     exchange_header(exchange, "Content-Security-Policy", STR("sandbox; default-src 'none'"));
     outlet_put_chain(exchange, ticket);
+}
+
+static void begin_file(struct exchange *exchange, int status, bool is_download)
+{
+    struct handout_ticket *ticket = exchange->ticket;
+    exchange_begin(exchange, status, status == 304 ? NULL : "application/octet-stream");
+    if (!ticket->named || status != 206)
+        put_about(exchange, ticket);
     put_news(exchange, ticket);
     if (is_download)
         put_download_headers(exchange, ticket);
@@ -220,9 +228,12 @@ static void answer_busy(struct exchange *exchange)
 static bool is_spared(const struct handout_ticket *ticket)
 {
     struct handout *handout = ticket->handout;
+    const struct asked_look look = {.piece = piece_of(ticket),
+                                    .pieces = ticket->states + 1,
+                                    .sending = atomic_load(&handout->shared->active),
+                                    .now_ms = loop_now_ms(handout->worker->loop)};
     return ticket->crowd && ticket->named && !ticket->held &&
-           asked_is_spared(&handout->shared->asked, ticket->content.bytes, piece_of(ticket),
-                           ticket->states + 1, loop_now_ms(handout->worker->loop));
+           asked_is_spared(&handout->shared->asked, ticket->content.bytes, &look);
 }
 
 /* In the slot that was taken for it. */

@@ -313,10 +313,13 @@ void serve_late(struct conn *conn)
     slots_leave(conn);
 }
 
-static void serve_on(struct conn *conn)
+static void serve_on(struct conn *conn, bool reads)
 {
     slots_enter(conn);
-    serve_run(conn);
+    if (reads)
+        serve_read(conn);
+    if (conn->open)
+        serve_run(conn);
     slots_leave(conn);
 }
 
@@ -344,12 +347,7 @@ static void feed(struct server *server)
         uint32_t slot = server->list[CONN_HUNGRY].first;
         struct conn *conn = slots_at(server, slot);
         slots_list(conn, CONN_NO_LIST);
-        slots_enter(conn);
-        if (conn->in == 0 && conn->state != CONN_ANSWER)
-            serve_read(conn);
-        if (conn->open)
-            serve_run(conn);
-        slots_leave(conn);
+        serve_on(conn, conn->in == 0 && conn->state != CONN_ANSWER);
         if (slot == last)
             break;
     }
@@ -361,7 +359,7 @@ void serve_turn(struct server *server)
     uint32_t ready = slots_take_ready(server);
     server->turn_posted = false;
     while ((conn = slots_next_ready(server, &ready)) != NULL)
-        serve_on(conn);
+        serve_on(conn, false);
     while (server->parcels && parcel_has_buffer(server)) {
         struct parcel *parcel = server->parcels;
         server->parcels = parcel->next;

@@ -56,7 +56,8 @@ enum {
     /* serving */
     HANDOUT_KEEP_MS = 3000, /* a file stays open for the next request of its connection */
     HANDOUT_WAITING = 32,   /* requests that wait for a slot, of each worker: other programs */
-    HANDOUT_NODES = 8,      /* of all workers, from nodes, which go elsewhere meanwhile */
+    HANDOUT_NODES = 16,     /* of all workers, from nodes, which go elsewhere meanwhile: with those
+                               that are served a swarm of 24, each of which asks for one piece */
     HANDOUT_WAIT_MS = 500,  /* for so long; then they are told to come again */
     HANDOUT_POLL_MS = 5,    /* how soon a slot that another worker gave back is noticed */
     ASKED_LOG = 32,         /* pieces that are told: as many numbers as fit into the header */
@@ -71,8 +72,8 @@ enum {
                              elsewhere do not ask for it; */
     SPARE_LATE = 16, /* when it takes as long as so many: 8 are sent side by side, and 8 wait; */
     SPARE_LATE_MS = 250, /* but not sooner: those who have it tell so by then; */
-    SPARE_PART = 32      /* when no more than this part is left to be asked for: that is on its way,
-                            and nobody should wait at the end */
+    SPARE_PART = 32,     /* when no more than this part is left to be asked for, and */
+    SPARE_SENDING = 2    /* fewer are being sent: the rest is on its way, and the link would idle */
 };
 
 #endif

@@ -15,7 +15,6 @@ enum {
     SPARE_MS = 100,       /* what a faster source must win to be asked for what another sends */
     PATIENCE_MS = 100,    /* before another's share is asked for, and */
     PATIENCE_PART = 50,   /* this part of the time that our own share took */
-    CROWD = 8,            /* downloaders, with whom a source that has all is asked piece by piece */
     SCARCE = 4,           /* for so many downloaders there is one source that has all, or none */
     LEVEL_ELSEWHERE = 256 /* more than any rank: another downloader has it */
 };
@@ -590,9 +589,7 @@ static bool choose(const struct choice *choice, struct plan_source *source, uint
     }
     piece = pick(choice, source, now_ms);
     if (piece != NO_PIECE) {
-        /* Where many wait their turn, what is asked early may be elsewhere when it comes. */
-        bool crowd = choice->shared && choice->plan->rank.count >= CROWD;
-        run_around(choice, piece, crowd ? 1 : run, out);
+        run_around(choice, piece, run, out);
         return true;
     }
     if (now_ms < source->look_ms)
@@ -632,10 +629,10 @@ int plan_ask(struct plan *plan, unsigned source, const struct proof_wish *wish, 
             return -P2P_EAGAIN;
         run = run_alone(plan, run);
     }
-    if (slot->downloader && plan->rank.count >= CROWD) { /* it may refuse: one piece first */
-        if (slot->in_flight > 0 && slot->heard_ms < slot->busy_ms)
+    if (plan->rank.count >= PLAN_CROWD && (slot->downloader || choice.shared)) {
+        if (slot->in_flight > 0)
             return -P2P_EAGAIN;
-        run = slot->in_flight == 0 ? 1 : run;
+        run = 1;
     }
     if (slot->may == PROOF_NO || !choose(&choice, slot, run, now_ms, &request))
         return -P2P_EAGAIN;

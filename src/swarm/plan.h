@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Which piece to ask of which source next: rarest first and random among equals, or backwards where
- * the proof wants it; neighbours to one source, since two are hashed at once; what a slow source
- * has is asked of a faster one when there is nothing else to ask. Where few have all and many fetch
- * it, each downloader asks those few for its own share of the pieces (rank.h) and takes the rest
- * from the others. Pure: no socket, no clock (times are handed in, in ms, and never go back).
- * Memory is handed in: two bytes and three bits a piece, and a bit for each part. Loop thread. */
+ * the proof wants it; neighbours to one source, but one piece at a time where many fetch it; what a
+ * slow source has is asked of a faster one when nothing else is left. Where few have all, each
+ * downloader asks them for its own share of the pieces (rank.h). Pure: no socket, no clock (times
+ * are handed in, in ms, and never go back). Memory is handed in: two bytes and three bits a piece,
+ * and a bit for each part. Loop thread. */
 #ifndef PLAN_H
 #define PLAN_H
 
@@ -15,12 +15,12 @@ enum {
     PLAN_SOURCES_MAX = PROOF_HOLDERS_MAX,
     PLAN_REQUESTS_MAX = 256, /* 64 sources with four in flight: what a 1-Gbit LAN can need */
     PLAN_RUN_MAX = 8,        /* pieces of one request: an aligned group, a byte of the bitmaps */
-    PLAN_WINDOW_MAX = 16     /* requests in flight at one source */
+    PLAN_WINDOW_MAX = 16,    /* requests in flight at one source; */
+    PLAN_CROWD = 8           /* other downloaders, from which on it is one piece: queues go stale */
 };
 
 struct plan_shape {
-    uint32_t pieces;
-    uint32_t piece_bytes;
+    uint32_t pieces, piece_bytes;
     unsigned parts; /* sources that may have less than all at the same time */
     uint32_t (*random)(void *ctx);
     void *ctx;

@@ -11,6 +11,7 @@
 #include "swarm/contact.h"
 #include "swarm/fetch.h"
 #include "swarm/hints.h"
+#include "swarm/memory.h"
 #include "swarm/prospect.h"
 #include "swarm/publish.h"
 #include "swarm/report.h"
@@ -24,21 +25,10 @@
 
 enum {
     TICK_MS = 100,
-    TABLES_SIZE = 1280 * 1024, /* 400,000 pieces: 6 TiB */
-    RUN_BYTES =
-        2 * 1024 *
-        1024, /* a request of the plan: two pieces of the files that matter, hashed at once */
-    TABLES_SMALL = 384 * 1024,      /* 120,000 pieces: 1.8 TiB */
-    MEMORY_SMALL = 5 * 1024 * 1024, /* with less than that the smaller figures hold */
-    BIG_BUFFERS_MAX = 6,
     WINDOW_BYTES = 16 * 1024 * 1024, /* of a stream; in pieces: */
     WINDOW_LEAST = PLAN_RUN_MAX,
     WINDOW_MOST = 64
 };
-
-/* Of each worker. */
-static const struct lane_room room = {.clients = 32, .buffers = 40, .small = 8};
-static const struct lane_room small_room = {.clients = 16, .buffers = 20, .small = 4};
 
 struct transfer {
     struct download download; /* first: changed() comes back with it */
@@ -74,37 +64,6 @@ static void on_tick(void *ctx)
     advance(transfer);
 }
 
-static uint32_t next_random(void *ctx)
-{
-    return (uint32_t)hash_random_next(ctx);
-}
-
-/* Buffers for pieces out of what memory is left, the same for each worker. */
-static int carve_crews(struct download *download, struct arena *arena, size_t memory)
-{
-    int count = download->config.worker_count;
-    bool small = download->config.memory < MEMORY_SMALL;
-    size_t each = memory / (size_t)count;
-
-    for (int i = 0; i < count; i++) {
-        size_t before = arena_left(arena);
-        struct worker *worker = &download->config.workers[i];
-        int error = lane_crew_init(&download->crews[i], arena, worker, small ? &small_room : &room);
-        size_t used = before - arena_left(arena);
-        if (error != 0 || used >= each) {
-            return -P2P_EFULL;
-        }
-        lane_crew_limit(download->crews[i], &download->limit);
-        size_t big = (each - used) / (LANE_BIG + 4096 + 64);
-        error = lane_crew_add(download->crews[i], arena,
-                              big < BIG_BUFFERS_MAX ? (int)big : BIG_BUFFERS_MAX);
-        if (error != 0) {
-            return error;
-        }
-    }
-    return 0;
-}
-
 int transfer_init(struct transfer **out, struct arena *arena, const struct transfer_config *config)
 {
     size_t before = arena_left(arena);
@@ -116,15 +75,9 @@ int transfer_init(struct transfer **out, struct arena *arena, const struct trans
     struct download *download = &transfer->download;
     download->config = *config;
     download->changed = on_changed;
-    download->tables_size = config->memory < MEMORY_SMALL ? TABLES_SMALL : TABLES_SIZE;
-    download->tables = arena_carve(arena, download->tables_size, 8);
-    download->lanes = arena_carve(arena, DOWNLOAD_LANES * sizeof *download->lanes, 8);
-    if (download->tables == NULL || download->lanes == NULL || sources_init(download, arena) != 0 ||
+    if (memory_carve(download, arena) != 0 || sources_init(download, arena) != 0 ||
         resume_init(download, arena) != 0) {
         return -P2P_EFULL;
-    }
-    for (int i = 0; i < DOWNLOAD_LANES; i++) {
-        download->lanes[i].holder = -1;
     }
     download->part.file = download->chains.file = -1;
     held_init(&download->held);
@@ -133,7 +86,8 @@ int transfer_init(struct transfer **out, struct arena *arena, const struct trans
     transfer->tick = (struct loop_timer){.on_time = on_tick, .ctx = transfer};
     size_t used = before - arena_left(arena);
     *out = transfer;
-    return used < config->memory ? carve_crews(download, arena, config->memory - used) : -P2P_EFULL;
+    return used < config->memory ? memory_crews(download, arena, config->memory - used)
+                                 : -P2P_EFULL;
 }
 
 struct lane_crew *const *transfer_crews(const struct transfer *transfer)
@@ -278,96 +232,6 @@ static bool has_space(struct transfer *transfer)
 
 /* --- begin --------------------------------------------------------------------------------- */
 
-static int read_states(void *ctx, unsigned chain, uint32_t first, uint32_t count, uint8_t *out)
-{
-    return chains_read(&((struct download *)ctx)->chains, chain, first, count, out);
-}
-
-static void on_lost(void *ctx, uint32_t piece)
-{
-    struct download *download = ctx;
-
-    plan_lost(&download->plan, piece);
-    stream_lost(download, piece);
-    download->held_bytes -= download_piece_length(download, piece);
-}
-
-/* The empty content needs no holder: its hash is known. */
-static void take_empty(struct download *download)
-{
-    struct proof_job job;
-    struct proof_news news;
-    uint8_t hash[P2P_SHA256_SIZE];
-
-    digest_of("", 0, hash);
-    if (proof_job_begin(&download->proof, 0, PROOF_LOCAL, &job) == 0 &&
-        proof_job_end(&download->proof, &job, hash, &news) == 0 && news.held) {
-        plan_done(&download->plan, 0);
-    }
-}
-
-static uint32_t run_of(uint32_t piece_size)
-{
-    uint32_t run = RUN_BYTES / piece_size;
-
-    return run < 1 ? 1 : run > PLAN_RUN_MAX ? PLAN_RUN_MAX : run;
-}
-
-/* How many holders may have a part, in the memory there is; 0: too many pieces. */
-static unsigned fitting_parts(const struct download *download, uint32_t pieces)
-{
-    size_t bits = (pieces + 7) / 8;
-    size_t others = proof_memory(pieces) + (DOWNLOAD_CONTACTS + 1) * bits;
-    unsigned parts = DOWNLOAD_PARTS;
-
-    while (parts > DOWNLOAD_PARTS_MIN &&
-           others + plan_memory(pieces, parts) > download->tables_size) {
-        parts /= 2;
-    }
-    return others + plan_memory(pieces, parts) > download->tables_size ? 0 : parts;
-}
-
-/* Tables for a content of want.size bytes. */
-static int set_up(struct transfer *transfer)
-{
-    struct download *download = &transfer->download;
-    int64_t size = download->want.size;
-    uint32_t pieces = digest_piece_count(size);
-    size_t bits = (pieces + 7) / 8;
-    unsigned parts = fitting_parts(download, pieces);
-    size_t proof_size = proof_memory(pieces), plan_size = plan_memory(pieces, parts);
-    uint8_t *at = download->tables;
-
-    publish_stop(download);
-    if (parts == 0) {
-        return -P2P_ETOOBIG;
-    }
-    download->pieces = pieces;
-    download->run = run_of(digest_piece_size(size));
-    download->held_bytes = 0;
-    chains_close(&download->chains);
-    int error = chains_open(&download->chains, download->want.folder, size);
-    struct proof_owner owner = {.read = read_states, .lost = on_lost, .ctx = download};
-    struct plan_shape shape = {.pieces = pieces,
-                               .piece_bytes = digest_piece_size(size),
-                               .parts = parts,
-                               .random = next_random,
-                               .ctx = &download->random};
-    proof_init(&download->proof, download->want.content.bytes, pieces, &owner, at);
-    plan_init(&download->plan, &shape, at + proof_size);
-    if (download->want.window == 0) {
-        plan_self(&download->plan, download->config.self.bytes);
-    }
-    contact_init(download, at + proof_size + plan_size, bits);
-    download->held_bits = at + proof_size + plan_size + DOWNLOAD_CONTACTS * bits;
-    resume_reset(download);
-    stream_reset(download);
-    if (size == 0) {
-        take_empty(download);
-    }
-    return error;
-}
-
 /* Its file is the caller's, and nothing can be in its way. */
 static void open_unnamed(struct transfer *transfer)
 {
@@ -427,7 +291,7 @@ int transfer_start(struct transfer *transfer, const struct transfer_want *want)
     transfer->started_ms = transfer->useful_ms = loop_now_ms(download->config.loop);
     bound_meter_init(&download->downlink, transfer->started_ms);
     download->phase = TRANSFER_RUNNING;
-    int error = refuse(transfer) ? 0 : set_up(transfer);
+    int error = refuse(transfer) ? 0 : memory_set_up(download);
     if (error != 0 && want->unnamed) {
         download->part.file = -1;
     }
@@ -486,7 +350,7 @@ static void adopt_size(struct transfer *transfer)
             holder->fails = 0;
         }
     }
-    int error = set_up(transfer);
+    int error = memory_set_up(download);
     if (error != 0) {
         conclude(transfer, error, log_error(error));
     } else if (!has_space(transfer)) {

@@ -5,11 +5,13 @@ copy; what is in the share already is not fetched. And POST /v1/fetch itself."""
 import json
 import os
 import signal
+import threading
+import time
 
 import pytest
 
 from chains import sha256
-from fleet import left_in, put, wait_until
+from fleet import SLOW, left_in, put, wait_until
 from holder import Holder
 from rawhttp import ask
 from test_get_many import printed, wait_all
@@ -210,6 +212,37 @@ def test_the_role_both_fetches_too(fleet):
     both.wait_file("a.txt", sha256(b"alpha"))
     result = fleet.ok("get", "a.txt", cwd=work)
     assert printed(result) == {str(work / "share/downloads/a.txt"): sha256(b"alpha")}
+
+
+def test_a_get_leaves_room_for_others(fleet):
+    """A node that fetches as fast as it can still answers as an index and gives its own files."""
+    mine, theirs = os.urandom(4 * MIB), bytes(128 * MIB)
+    both = fleet.both({"mine.bin": mine}, state=False, name="desk")
+    fleet.peer(both, {"theirs.bin": theirs}, name="kitchen")
+    both.wait_file("mine.bin", sha256(mine))
+    both.wait_file("theirs.bin", sha256(theirs), deadline=60)
+    stop, fetched, waits = threading.Event(), [], []
+
+    def fetch():
+        while not stop.is_set():
+            result = fleet.run("get", "theirs.bin", "--force", "-q", cwd=both.share, timeout=120)
+            fetched.append(result.code)
+            (both.share / "downloads/theirs.bin").unlink(missing_ok=True)
+
+    fetching = threading.Thread(target=fetch)
+    fetching.start()
+    try:
+        wait_until(lambda: [*both.share.glob("downloads/.p2p-*.part")], 30, "it fetches")
+        for _ in range(5):
+            for path in 20 * [f"/v1/sources/{sha256(mine)}"] + ["/download/mine.bin"]:
+                began = time.monotonic()
+                reply = both.get(path)
+                waits.append(time.monotonic() - began)
+                assert reply.status == 200 and (reply.body == mine or b"desk" in reply.body)
+    finally:
+        stop.set()
+        fetching.join()
+    assert set(fetched) == {0} and max(waits) < 2 * SLOW, (fetched, max(waits))
 
 
 def test_only_the_control_key_opens(fleet, index, desk):

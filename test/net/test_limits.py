@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: MIT
 """upload_limit and download_limit are exact over ten seconds. Counted is what the downloader
-writes, from one byte count to another: the burst at the beginning lies before the first."""
+writes, from one byte count to another: the burst at the beginning lies before the first. And how
+many stand in line for an upload slot."""
 
 import os
 import re
+import select
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from chains import sha256
 from fleet import wait_until
+from rawhttp import Link, patience
 
 RATE = 2 << 20
 LIMIT = "2M/s"
@@ -57,3 +63,44 @@ def test_limits_are_exact(fleet):
         process.terminate()
         process.communicate(timeout=30)
         assert process.returncode == 143
+
+
+def refused_at_once(node, sha, headers, count):
+    """So many ask for a piece at a node that has no slot: how many are told so long before those
+    that stand in line, which are told after half a second."""
+    links = [Link(node.address, 30) for _ in range(count)]
+    try:
+        for link in links:
+            link.send_request("GET", f"/v1/content/{sha}", headers)
+        came, waiting = [], {link.socket: link for link in links}
+        while waiting:
+            ready, _, _ = select.select(list(waiting), [], [], patience(30))
+            assert ready, "nobody is told anything"
+            came += [time.monotonic()] * len(ready)
+            for socket in ready:
+                reply = waiting.pop(socket).reply()
+                assert reply.status == 503 and b"all upload slots are taken" in reply.body
+        return sum(moment < came[-1] - 0.25 for moment in came)
+    finally:
+        for link in links:
+            link.close()
+
+
+@pytest.mark.parametrize("count,refused", [(15, 0), (16, 0), (17, 1)])
+def test_so_many_nodes_stand_in_line(fleet, count, refused):
+    """Of those that name the chain, since they can go elsewhere meanwhile."""
+    data = bytes(64 << 20)
+    index = fleet.index()
+    node = fleet.peer(index, {"big.bin": data}, "--transfer.uploads", "1")
+    index.wait_file("big.bin", sha256(data), deadline=30)
+    path = f"/v1/content/{sha256(data)}"
+    chain = node.get(path, method="HEAD").header("p2p-chain")
+    with Link(node.address, 60) as stuck:
+        stuck.send_request("GET", path)
+        assert stuck.socket.recv(1)
+        headers = {"P2P-Chain": chain, "Range": "bytes=0-65535"}
+        wait_until(
+            lambda: refused_at_once(node, sha256(data), headers, count) == refused,
+            60,
+            f"{refused} of {count} are refused at once",
+        )

@@ -373,8 +373,9 @@ static bool is_spared(const struct swarm *s, const struct plan_request *r)
     uint32_t pieces = s->setup->pieces;
     int64_t pace_us = (int64_t)(s->setup->piece_bytes / s->nodes[SEED].up);
     int64_t late_us = later(pace_us * SPARE_LATE, SPARE_LATE_MS * 1000);
-    if (r->count > 1 || s->asked_us[r->first] == 0 ||
-        s->asked_count >= pieces - pieces / SPARE_PART)
+    bool late = s->asked_count >= pieces - pieces / SPARE_PART;
+    bool over = s->asked_count >= pieces || (late && s->nodes[SEED].ring_count < SPARE_SENDING);
+    if (r->count > 1 || s->asked_us[r->first] == 0 || over)
         return false;
     return s->out[r->first] ? s->now - s->news_us < SPARE_MS * 1000
                             : s->now - s->asked_us[r->first] < late_us;

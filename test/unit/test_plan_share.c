@@ -13,11 +13,18 @@
 #include "swarm/plan.h"
 #include "test/sim/world.h"
 
-enum { PIECES_MAX = 100, NODES = 5, SEED = 0, PIECE_SIZE = 16384, LATER = 20000 };
+enum {
+    PIECES_MAX = 100,
+    NODES = 5,
+    CROWDED = PLAN_CROWD + 2,
+    SEED = 0,
+    PIECE_SIZE = 16384,
+    LATER = 20000
+};
 
-static struct plan plans[NODES];
-static uint8_t memory[NODES][4096];
-static uint8_t ids[NODES][P2P_ID_SIZE];
+static struct plan plans[CROWDED];
+static uint8_t memory[CROWDED][4096];
+static uint8_t ids[CROWDED][P2P_ID_SIZE];
 static const uint8_t nothing[(PIECES_MAX + 7) / 8];
 static struct proof_wish any;
 
@@ -249,7 +256,35 @@ static void test_first(void **state)
     assert_int_equal(asked, 1);
 }
 
-/* Whoever has all, by pieces or at once, has no share any more; nor one without our own id. */
+/* Each source is asked for one piece at a time, the seed too, and again when that has come. */
+static void test_crowd(void **state)
+{
+    static const struct {
+        int others;
+        bool crowd;
+    } rows[] = {{PLAN_CROWD - 1, false}, {PLAN_CROWD, true}, {PLAN_CROWD + 1, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        make(PIECES_MAX, rows[i].others + 1);
+        struct plan *plan = &plans[0];
+        for (uint32_t piece = 0; piece < PLAN_RUN_MAX; piece++)
+            plan_has_piece(plan, source_of(1), PLAN_RUN_MAX + piece);
+        const unsigned sources[] = {source_of(1), SEED};
+        for (size_t k = 0; k < 2; k++) {
+            int first = plan_ask(plan, sources[k], &any, 4, 0);
+            assert_true(first >= 0);
+            if (rows[i].crowd)
+                assert_int_equal(plan->requests[first].count, 1);
+            else if (k == 0)
+                assert_int_equal(plan->requests[first].count, 4);
+            assert_int_equal(plan_ask(plan, sources[k], &any, 4, 0) >= 0, !rows[i].crowd);
+            plan_judged(plan, first, plan->requests[first].first, true);
+            plan_end(plan, first);
+            assert_true(plan_ask(plan, sources[k], &any, 4, 0) >= 0);
+        }
+    }
+}
+
 /* Who knows nobody yet asks the seed backwards: one piece, and when that has come two, then four.
  */
 static void test_slow_start(void **state)
@@ -272,6 +307,7 @@ static void test_slow_start(void **state)
     }
 }
 
+/* Whoever has all, by pieces or at once, has no share any more; nor one without our own id. */
 static void test_no_downloader(void **state)
 {
     (void)state;
@@ -308,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_first),
         cmocka_unit_test(test_slow_start),
         cmocka_unit_test(test_no_downloader),
+        cmocka_unit_test(test_crowd),
     };
     return cmocka_run_group_tests(tests, world_setup, NULL);
 }
