@@ -20,6 +20,7 @@ def test_a_peer_leaves_when_it_is_ended(fleet, number, codes):
     index = fleet.index()
     peer = fleet.peer(index, {"a.txt": b"alpha"})
     index.wait_file("a.txt")
+    peer.wait_log(r"info +peer: joined")
     peer.send(number)
     assert peer.ended() in codes
     assert (

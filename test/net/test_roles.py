@@ -42,6 +42,7 @@ def test_events_are_logged(fleet):
     count = len(index.out.items)
     assert fleet.run("search", "needle-in-the-log", index=index).code == 4
     index.wait_log(r"needle-in-the-log", since=count)
+    peer.wait_log(r"info +peer: joined")
     peer.stop()
     index.wait_log(r"index: .*\bkitchen\b.*left")
 
