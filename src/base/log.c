@@ -2,7 +2,8 @@
 /* The log: each line is put together on the caller's stack and handed to the terminal or pipe by
  * one call that never blocks. What is not taken is counted, and the count is the first line when
  * somebody reads again. The thread that gathers hands over many lines at once, and one by one when
- * not all are taken. No lock: what is handed over is one write. Any thread. */
+ * not all are taken. What is handed over is one write, under a lock, so that nothing goes to
+ * where the log was before once log_divert has returned. Any thread. */
 #include "base/log.h"
 
 #include "base/buf.h"
@@ -28,6 +29,7 @@ static atomic_uint log_torn;
 static atomic_uint log_unread;
 static _Atomic(uint32_t) log_lost;
 static _Atomic(const struct log_sink *) log_elsewhere;
+static struct plat_mutex log_writing = {PTHREAD_MUTEX_INITIALIZER};
 static int64_t log_start_ms;
 /* Of the one thread that gathers. A newline stands before the first line. */
 static _Thread_local bool log_gathers;
@@ -49,7 +51,9 @@ void log_set_level(enum log_level level)
 void log_divert(const struct log_sink *sink)
 {
     log_flush();
+    plat_mutex_lock(&log_writing);
     atomic_store(&log_elsewhere, sink);
+    plat_mutex_unlock(&log_writing);
 }
 
 bool log_is_on(enum log_level level)
@@ -103,6 +107,7 @@ static void log_put_head(struct buf *buf, enum log_level level, const char *room
  * them were taken. */
 static size_t log_write(struct str lines)
 {
+    plat_mutex_lock(&log_writing);
     const struct log_sink *sink = atomic_load(&log_elsewhere);
     size_t extra = atomic_exchange(&log_torn, 0);
     struct str all = {lines.ptr - extra, lines.len + extra};
@@ -111,6 +116,7 @@ static size_t log_write(struct str lines)
     size_t taken = result > 0 ? (size_t)result : 0;
     if (taken == 0 ? extra != 0 : all.ptr[taken - 1] != '\n')
         atomic_store(&log_torn, 1);
+    plat_mutex_unlock(&log_writing);
     return taken > extra ? taken - extra : 0;
 }
 

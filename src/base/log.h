@@ -19,7 +19,7 @@ bool log_is_on(enum log_level level);
 /* Lines go to the sink from now on, as if it were the terminal: somebody there shares it with a
  * line that is being typed. write is called from any thread and never waits; it returns the bytes
  * that were taken, or an error. NULL: to the log's own descriptor again. The sink stays for ever.
- */
+ * Nothing is on its way to the old place any more when this returns. */
 struct log_sink {
     int64_t (*write)(void *ctx, struct str line);
     void *ctx;

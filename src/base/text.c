@@ -303,21 +303,21 @@ int text_hex_decode(struct str hex, uint8_t *out, size_t size)
 {
     unsigned all = TEXT_DIGIT;
     uint64_t word, faults = 0;
-    size_t i = 0;
+    const char *at = hex.ptr;
     if (hex.len % 2 != 0 || hex.len / 2 != size)
         return -P2P_EINVAL;
-    for (; __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && i + 4 <= size; i += 4) {
-        memcpy(&word, hex.ptr + 2 * i, sizeof(word));
+    for (; __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && size >= 4; size -= 4, at += 8, out += 4) {
+        memcpy(&word, at, sizeof(word));
         uint32_t four = text_hex_word(word, &faults);
-        memcpy(out + i, &four, sizeof(four));
+        memcpy(out, &four, sizeof(four));
     }
     if ((faults & UINT64_C(0x8080808080808080)) != 0)
         return -P2P_EINVAL;
-    for (; i < size; i++) {
-        unsigned high = text_hex_digits[(uint8_t)hex.ptr[2 * i]];
-        unsigned low = text_hex_digits[(uint8_t)hex.ptr[2 * i + 1]];
+    for (; size > 0; size--, at += 2, out++) {
+        unsigned high = text_hex_digits[(uint8_t)at[0]];
+        unsigned low = text_hex_digits[(uint8_t)at[1]];
         all &= high & low;
-        out[i] = (uint8_t)(high << 4 | (low & 15));
+        *out = (uint8_t)(high << 4 | (low & 15));
     }
     return all ? 0 : -P2P_EINVAL;
 }

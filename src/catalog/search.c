@@ -41,7 +41,7 @@ struct search {
     struct str
         suffix; /* the needle up to its last slash, when something follows; in pattern.folded */
     struct names_walk walk;
-    bool walking;
+    bool walking, stopped;
     uint16_t folder_at, folder_count;
     struct search_item {
         uint32_t name;
@@ -488,6 +488,15 @@ bool search_step(struct search *search, uint32_t max_work)
     return search->phase != SEARCH_DONE;
 }
 
+void search_stop(struct search *search)
+{
+    if (search->phase == SEARCH_DONE)
+        return;
+    search->phase = SEARCH_DONE;
+    search->stopped = true;
+    ranking_sort(&search->found);
+}
+
 /* The needle's part up to its last slash, when a name may hold what follows. */
 static void search_set_filters(struct search *search)
 {
@@ -603,7 +612,7 @@ int search_next(struct search *search, struct lookup_offer *out)
 
 bool search_truncated(const struct search *search)
 {
-    return search->matched > search->found.count;
+    return search->stopped || search->matched > search->found.count;
 }
 
 void search_close(struct search *search)

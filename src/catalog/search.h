@@ -36,9 +36,12 @@ int search_open_content(struct catalog *catalog, const struct record_content *co
 /* Goes on for about max_work units (one is a name looked at; 5,000 take about a millisecond).
  * True: there is more. */
 bool search_step(struct search *search, uint32_t max_work);
-/* After search_step said false. The best first: exact > whole word > prefix > substring, then
- * number of holders, then newest. 1 and a result, or 0: that was all. Offers that went since they
- * were found are left out. */
+/* Instead of a further step: what was found so far is all there will be, and counts as truncated.
+ */
+void search_stop(struct search *search);
+/* After search_step said false or search_stop. The best first: exact > whole word > prefix >
+ * substring, then number of holders, then newest. 1 and a result, or 0: that was all. Offers that
+ * went since they were found are left out. */
 int search_next(struct search *search, struct lookup_offer *out);
 /* More matched than are given out. */
 bool search_truncated(const struct search *search);

@@ -39,7 +39,6 @@ struct reply {
      * first. */
     int (*put)(struct reply *reply, struct buf *room);
     bool ready; /* the search is through */
-    bool late;  /* it was given up for want of time */
     uint32_t holders[ROLE_HOLDERS_MAX];
     uint8_t have[ROLE_HOLDERS_MAX];
     char text[REPLY_LOG_TEXT];     /* for the log; "" logs nothing */
@@ -87,14 +86,18 @@ static uint32_t reply_count_from(struct index_role *role, const struct plat_addr
     return count;
 }
 
-/* The task: looks on, or only comes back to produce on the next turn. */
+/* The task: looks on, or only comes back to produce on the next turn. A search whose time is up has
+ * a slice all the same: it may have waited for its turn only. */
 static bool reply_step(void *ctx)
 {
     struct reply *reply = ctx;
     int64_t wait_us = reply->role->config.wait_ms * 1000;
-    reply->late = reply->search && wait_us > 0 && plat_now_us() - reply->begun_us > wait_us;
-    if (!reply->late && reply->search && search_step(reply->search, REPLY_WORK))
-        return true;
+    bool late = wait_us > 0 && plat_now_us() - reply->begun_us > wait_us;
+    if (reply->search && search_step(reply->search, REPLY_WORK)) {
+        if (!late)
+            return true;
+        search_stop(reply->search);
+    }
     reply->ready = true;
     latency_add(&reply->role->searches, plat_now_us() - reply->begun_us);
     exchange_wake(reply->exchange);
@@ -183,14 +186,13 @@ static int reply_put_found(struct reply *reply, struct buf *room)
     struct lookup_offer offer;
     if (!reply->ready)
         return -P2P_EAGAIN;
-    if (!reply->late && search_next(reply->search, &offer) == 1) {
+    if (search_next(reply->search, &offer) == 1) {
         reply_put_offer(reply->role, room, &reply->asker, &offer);
         reply->found++;
         return 1;
     }
-    reply_put_end(
-        room, RECORD_SEARCH,
-        &(struct record_end){.truncated = reply->late || search_truncated(reply->search)});
+    reply_put_end(room, RECORD_SEARCH,
+                  &(struct record_end){.truncated = search_truncated(reply->search)});
     return 0;
 }
 

@@ -78,7 +78,10 @@ static void fuzz_search(struct fuzz *fuzz)
                     &fuzz->search, &fault);
         return;
     }
-    if (search_step(fuzz->search, fuzz_byte(fuzz)))
+    uint8_t work = fuzz_byte(fuzz);
+    if (work == 0xff)
+        search_stop(fuzz->search);
+    else if (search_step(fuzz->search, work))
         return;
     while (search_next(fuzz->search, &fuzz->read)) {
     }

@@ -237,6 +237,19 @@ def test_a_slow_search_keeps_nobody_waiting(fleet):
             link.close()
 
 
+def test_a_search_whose_time_is_up_gives_what_it_found(fleet):
+    """It has looked at something, however late it comes to its turn, and says that there may be
+    more."""
+    index = fleet.index("--index.wait", "1ms", "--index.lease", "1h")
+    with Member(index) as member, Link(index.address) as link:
+        many = [offer(f"many/{i:05}.bin", size=1, sha256=None) for i in range(int(50_000 / SLOW))]
+        member.joined(offer("many/0first.box", size=3), *many)
+        found, end = link.request("GET", "/v1/search?q=size%3E2%20*0*x*").lines()
+        assert found["path"] == "many/0first.box"
+        assert end == {"end": True, "asked": 0, "answered": 0, "truncated": True}
+        index.wait_log(r"search size>2 \*0\*x\* from \S+: 1 results")
+
+
 def test_a_request_that_gets_no_buffer_is_told_so(fleet):
     """Hundreds of half heads hold and want all buffers for reading: who comes behind them is not
     left waiting, and once they are gone all is as before."""

@@ -390,6 +390,24 @@ static void truncation_is_told(void **state)
         assert_int_equal(search_truncated(search), rows[i].truncated);
         search_close(search);
     }
+    /* Stopped before its time it gives what it has, the best first; after it nothing changes. */
+    for (int steps = 1; steps <= 200; steps += 199) {
+        bool more = true;
+        uint32_t results = 0;
+        assert_int_equal(search_open(world.catalog,
+                                     &(struct search_request){text_from("7/some file 37"), 50, NOW},
+                                     &search, &fault),
+                         0);
+        for (int i = 0; i < steps && more; i++)
+            more = search_step(search, 50);
+        search_stop(search);
+        while (search_next(search, &read))
+            results++;
+        assert_int_equal(more, steps == 1);
+        assert_int_equal(search_truncated(search), more);
+        assert_true(more ? results > 0 && results < 12 : results == 12);
+        search_close(search);
+    }
     /* However many match: the very name is found, by hash. */
     assert_true(
         text_begins(text_from(found(&world, "29/some file 5999", 10)), STR("29/some file 5999")));

@@ -8,9 +8,11 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,6 +293,46 @@ static void test_divert(void **state)
     assert_non_null(strstr(arrived(), "info  index: here again\n"));
 }
 
+struct slow {
+    sem_t entered;
+    atomic_bool written;
+};
+
+static int64_t slow_write(void *ctx, struct str line)
+{
+    struct slow *slow = ctx;
+    assert_int_equal(sem_post(&slow->entered), 0);
+    usleep(20000);
+    atomic_store(&slow->written, true);
+    return (int64_t)line.len;
+}
+
+static void *log_one(void *name)
+{
+    log_line(LOG_INFO, name, "to the old place");
+    return NULL;
+}
+
+/* A line that another thread is writing is waited for: it must not come after what the new place
+ * shows. */
+static void test_divert_waits(void **state)
+{
+    struct slow slow = {.written = false};
+    const struct log_sink sink = {slow_write, &slow};
+    pthread_t thread;
+    static char name[] = "other";
+    (void)state;
+    open_pipe(LOG_INFO);
+    assert_int_equal(sem_init(&slow.entered, 0, 0), 0);
+    log_divert(&sink);
+    assert_int_equal(pthread_create(&thread, NULL, log_one, name), 0);
+    assert_int_equal(sem_wait(&slow.entered), 0);
+    log_divert(NULL);
+    assert_true(atomic_load(&slow.written));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    sem_destroy(&slow.entered);
+}
+
 static void test_gathered(void **state)
 {
     (void)state;
@@ -392,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_gathered_torn),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_divert),
+        cmocka_unit_test(test_divert_waits),
         cmocka_unit_test(test_errors),
     };
     signal(SIGPIPE, SIG_IGN);
