@@ -71,6 +71,11 @@ class Million:
                     out.write(body.split(b"\n", 1)[1])
         return paths
 
+    def hang_up(self):
+        for link in self.links:
+            link.close()
+        self.links = []
+
     def join(self, port):
         """All nodes, one after the other; they stay connected, as living nodes do. Wall seconds."""
         begun = time.monotonic()
@@ -83,8 +88,9 @@ class Million:
 
 
 class Link:
+    """One keep-alive connection, without the cost of a library. A thread of its own needs a room of its own."""
+
     room = bytearray(1 << 20)
-    """One keep-alive connection, without the cost of a library."""
 
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port))

@@ -2,6 +2,7 @@
 """What the benches share: roles of p2p and rival servers on loopback, commands timed in turn, medians and ratios. All files
 lie in a folder of their own in memory (P2P_BENCH_DIR, default /dev/shm) and are removed at the end."""
 import json
+import mmap
 import os
 import re
 import resource
@@ -102,6 +103,16 @@ server {{ listen {listen}; root {root}; }} }}
             for _ in range(size >> 20):
                 out.write(block)
         os.unlink(path)
+
+
+def touch(size):
+    """Takes and gives back so much memory: the first touch of it is slow, and no affair of what is measured right after. Huge
+    pages and small ones come from different stocks."""
+    for advice in (mmap.MADV_HUGEPAGE, mmap.MADV_NOHUGEPAGE):
+        with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as room:
+            room.madvise(advice)
+            for at in range(0, size, mmap.PAGESIZE):
+                room[at] = 1
 
 
 def program(name):
