@@ -294,7 +294,7 @@ static void test_divert(void **state)
 }
 
 struct slow {
-    sem_t entered;
+    sem_t entered, go;
     atomic_bool written;
 };
 
@@ -302,7 +302,7 @@ static int64_t slow_write(void *ctx, struct str line)
 {
     struct slow *slow = ctx;
     assert_int_equal(sem_post(&slow->entered), 0);
-    usleep(20000);
+    assert_int_equal(sem_wait(&slow->go), 0);
     atomic_store(&slow->written, true);
     return (int64_t)line.len;
 }
@@ -324,13 +324,16 @@ static void test_divert_waits(void **state)
     (void)state;
     open_pipe(LOG_INFO);
     assert_int_equal(sem_init(&slow.entered, 0, 0), 0);
+    assert_int_equal(sem_init(&slow.go, 0, 0), 0);
     log_divert(&sink);
     assert_int_equal(pthread_create(&thread, NULL, log_one, name), 0);
     assert_int_equal(sem_wait(&slow.entered), 0);
+    assert_int_equal(sem_post(&slow.go), 0);
     log_divert(NULL);
     assert_true(atomic_load(&slow.written));
     assert_int_equal(pthread_join(thread, NULL), 0);
     sem_destroy(&slow.entered);
+    sem_destroy(&slow.go);
 }
 
 static void test_gathered(void **state)
