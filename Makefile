@@ -64,7 +64,9 @@ DEPS_STAMP := $(DEPS_OUT)/$(TARGET)/stamp
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wundef -Wmissing-prototypes -Wstrict-prototypes -Wvla
 # Paths in the binary and its symbols do not depend on where the tree lies.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(BUILD))=build
-BASE_CFLAGS := -std=c11 -g $(REPRODUCIBLE)
+# With sanitizers, lines and functions are enough: a fifth less time to build.
+DEBUG_INFO := $(if $(filter asan tsan clang fuzz lint warn,$(FLAVOUR)),-g1,-g)
+BASE_CFLAGS := -std=c11 $(DEBUG_INFO) $(REPRODUCIBLE)
 SMALL := -Os $(TARGET_SMALL_FLAGS)
 HOT := -O2
 LDFLAGS :=
@@ -407,16 +409,25 @@ net: all wrapped
 browser: all
 	@$(call pytest,test/browser,$(NATIVE),not long)
 
+# Those that show the twins, and those of what has threads: an index has one, a short command too. The others show
+# nothing there that they do not in `net`, and what mostly waits (once) costs most there; WHOLE=1 takes all the same.
+NET_TESTS := $(wildcard test/net/test_*.py)
+TWINS_SHOWN := clients content ended faults fetch get get_many get_twice http large load resume roles share stick swarm watch
+NO_THREADS := changes cli docs doctor http index_faults join_wire lease mirrors names recipes records rules status suspend
+POSIX_TESTS := $(if $(WHOLE),test/net,$(TWINS_SHOWN:%=test/net/test_%.py))
+NOT_AGAIN := not long$(if $(WHOLE),, and not once)
+TSAN_TESTS := $(if $(WHOLE),test/net,$(filter-out $(NO_THREADS:%=test/net/test_%.py),$(NET_TESTS)))
+
 net-posix: posix
-	@$(call pytest,test/net,$(BUILD)/native-posix/p2p,not long and not watch)
+	@$(call pytest,$(POSIX_TESTS),$(BUILD)/native-posix/p2p,$(NOT_AGAIN) and not watch)
 
 # Sanitizers slow the program down and take memory of their own: P2P_SLOW is a factor on deadlines.
 net-asan: asan
-	@P2P_SLOW=3 $(call pytest,test/net,$(BUILD)/asan/p2p,not long)
+	@P2P_SLOW=3 $(call pytest,test/net,$(BUILD)/asan/p2p,$(NOT_AGAIN))
 
 net-tsan: FLAVOUR := tsan
 net-tsan: tsan
-	@P2P_SLOW=3 $(TSAN_RUN) $(call pytest,test/net,$(BUILD)/tsan/p2p,not long)
+	@P2P_SLOW=3 $(TSAN_RUN) $(call pytest,$(TSAN_TESTS),$(BUILD)/tsan/p2p,$(NOT_AGAIN))
 
 net-long: all wrapped
 	@$(call pytest,test/net,$(NATIVE),long)
@@ -468,7 +479,7 @@ test:
 	+@WERROR=1 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES)
 
 test-long:
-	+@WERROR=1 FUZZ_SECONDS=600 STAGE_SECONDS=14400 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES) unit-clang net-long newcomer
+	+@WERROR=1 WHOLE=1 FUZZ_SECONDS=600 STAGE_SECONDS=14400 bash test/stages.sh '$(MAKE)' $(BUILD)/log $(STAGES) unit-clang net-long newcomer
 
 N ?= 100
 TEST ?=
@@ -530,7 +541,8 @@ help:
 #:     clang-warnings
 #: make unit T=text     one unit test; make net K=words the network tests that match
 #: make flaky TEST=test/net/test_x.py::test_y N=100     one network test again and again, under load
-#: make test-long       the long tests too (net-long newcomer), and ten minutes of each fuzz target
+#: make test-long       the long tests too (net-long newcomer), all network tests with the posix twins and under
+#:                      ThreadSanitizer, and ten minutes of each fuzz target
 #: make debug|asan|tsan|wrapped   build/debug/p2p and so on, with symbols, against the machine's C library
 #: make cover           lines reached by the tests; make bench  the figures of README
 #: make format          clang-format on everything; make docs  the man page, from the help and config.ini;

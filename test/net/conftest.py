@@ -16,6 +16,9 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "watch: needs inotify (left out with the plain POSIX platform)"
     )
+    config.addinivalue_line(
+        "markers", "once: mostly waits, so it runs with the release alone (and in test-long)"
+    )
     config.addinivalue_line("markers", "long: more than 20 s or several GiB; runs with -m long")
 
 

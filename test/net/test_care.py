@@ -159,6 +159,7 @@ def idle_for(fleet, seconds, speed=1):
     assert files == [sorted((p, p.stat().st_mtime_ns) for p in n.state.rglob("*")) for n in nodes]
 
 
+@pytest.mark.once
 def test_idle_writes_nothing_and_uses_no_cpu(fleet):
     """A minute, in which time goes as fast as the heartbeats of a lease of 30 s allow in a test."""
     idle_for(fleet, 60, speed=12)
@@ -206,6 +207,7 @@ def test_small_files_share_a_sync(fleet):
 # --- the wall clock ---
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("ahead_s", [TO_1970, 10 * YEARS], ids=["1970", "ahead"])
 def test_a_wrong_clock_changes_nothing(fleet, ahead_s):
     pages = [Page(fleet, f"page{i}", ahead_s) for i in range(2)]

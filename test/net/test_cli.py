@@ -349,6 +349,7 @@ def test_no_index_answers(fleet, command):
     assert f"127.0.0.1:{port}" in result.err
 
 
+@pytest.mark.once
 def test_something_else_answers(fleet):
     """A server that is no index costs no crash and no wait without end."""
     with socket.create_server(("127.0.0.1", 0)) as mute:

@@ -282,6 +282,7 @@ def test_a_command_that_waits_for_an_index(fleet, index, here, words, number):
     assert left_in(here) == []
 
 
+@pytest.mark.once
 @signals_come_at_once
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("words", [["list"], ["search", "*"], ["get", "d/"], ["shell"]], ids=" ".join)

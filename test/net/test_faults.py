@@ -93,6 +93,7 @@ def test_a_file_that_goes_while_it_is_fetched(fleet, index, here, by):
     assert by == "sha256" or left_in(here) == kept, "a part of what is no more is of no use"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("by", ["name", "sha256"])
 def test_a_file_that_is_only_touched_comes(fleet, index, here, by):
     data = os.urandom(12 * MIB)

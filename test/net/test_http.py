@@ -417,6 +417,7 @@ def in_parallel(jobs):
     return results
 
 
+@pytest.mark.once
 def test_one_byte_a_second_in_the_head(node):
     """A head has 10 s in all, whatever trickles in."""
     request = request_bytes(node.address, "GET", "/v1/stats", {"X": "x" * 100})

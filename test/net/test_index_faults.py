@@ -211,6 +211,7 @@ def test_a_state_folder_that_loses_its_rights(fleet):
 # --- the wall clock ---
 
 
+@pytest.mark.once
 def test_a_clock_that_jumps_is_nothing_to_indexes(fleet):
     """Leases, feed, snapshots, mirrors and open connections go on as if nothing had happened."""
     pages = [Page(fleet, f"page{i}") for i in range(2)]

@@ -267,6 +267,7 @@ def test_only_a_liar(fleet, index, here, kind):
     assert list(here.iterdir()) == [], "nothing is kept of what was not proven"
 
 
+@pytest.mark.once
 def test_only_a_broken_holder(fleet):
     """It ends, with a reason, and nothing wrong stands under the name. All kinds side by side,
     since a get hopes for another holder for a while."""

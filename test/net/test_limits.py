@@ -45,6 +45,7 @@ def check_rate(what, process):
     wait_until(reaches, 3 * SECONDS, f"{what}: ten seconds at the limit")
 
 
+@pytest.mark.once
 def test_limits_are_exact(fleet):
     data = os.urandom(RATE) * MOST
     index = fleet.index()

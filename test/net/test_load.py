@@ -334,6 +334,7 @@ def test_who_asks_and_goes(fleet):
         assert len(ask(index.address, "GET", "/v1/list?limit=10000").lines()) == 10_001
 
 
+@pytest.mark.once
 def test_a_share_with_more_files_than_room_says_so(fleet):
     index = fleet.index("-m", "8M")
     share = fleet.folder("share-crowd")

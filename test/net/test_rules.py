@@ -116,6 +116,7 @@ def test_who_comes_back_compares_nodes(fleet, mirror, gone):
 
 # Rule 4: address and liveness belong to the latest join, and only its home judges the lease. What
 # others tell makes a node look older, never younger.
+@pytest.mark.once
 def test_address_and_liveness_are_those_of_the_latest_join(fleet):
     ring = Ring(fleet, 2, "--index.lease", "4s")
     a, b = ring.indexes
@@ -139,6 +140,7 @@ def test_address_and_liveness_are_those_of_the_latest_join(fleet):
             assert a.file("y"), "the lease that a had of it is nothing any more"
 
 
+@pytest.mark.once
 def test_hearsay_makes_nobody_younger(fleet):
     """One does not hear the home any more, then it is gone for good. The others compare what they
     know again and again: a lease after its last word to any of them the node is given up for good."""
@@ -166,6 +168,7 @@ def test_hearsay_makes_nobody_younger(fleet):
         assert [compared() for _ in range(5)] == [[]] * 5, "and do not take it from each other"
 
 
+@pytest.mark.once
 def test_a_mirror_keeps_nobody_alive(fleet, mirror):
     """It says again and again that a node of a home that nobody hears spoke just now. A lease after
     the first time the node is given up, and comes back neither then nor when its tombstone would
@@ -193,6 +196,7 @@ def test_a_mirror_keeps_nobody_alive(fleet, mirror):
 
 
 # Rule 5: a leave is a record with its number, kept for two leases, so that nothing dead returns.
+@pytest.mark.once
 def test_a_leave_stays_for_two_leases(fleet, mirror):
     node = mirror.node("n", ["a"], seq=3)
     index = follower(fleet, mirror, "--index.lease", "3s")

@@ -221,6 +221,7 @@ def test_a_clean_end_keeps_everything(fleet):
     assert (size.st_mtime_ns, size.st_ino) == (after.st_mtime_ns, after.st_ino), "nothing changed"
 
 
+@pytest.mark.once
 def test_an_idle_index_writes_nothing(fleet):
     index = fleet.index(*KEPT, "--index.lease", "3s")
     with Member(index, "m") as member:

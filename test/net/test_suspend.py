@@ -44,6 +44,7 @@ def network(fleet, machines, *settings, lease="30s"):
     return index, peer, data
 
 
+@pytest.mark.once
 def test_a_peer_that_was_suspended(fleet, machines):
     """The index took it for lost; it is back as soon as it is awake."""
     index = fleet.index("--index.lease", "3s", name="desk")
@@ -74,6 +75,7 @@ def test_a_peer_whose_absence_was_not_noticed(fleet, machines):
     assert index.wait_node("kitchen") and not index.out.matching(r"\b(lost|left)\b")
 
 
+@pytest.mark.once
 def test_an_index_that_was_suspended(fleet, machines):
     """It has not heard of anybody for an hour, but it could not: all have a lease to speak up."""
     index, peer, _ = network(fleet, machines)
@@ -101,6 +103,7 @@ def test_a_suspended_index_takes_the_dead_for_dead_in_the_end(fleet, machines):
     index.wait_file("a.txt", sha256(b"alpha"), deadline=5)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("who", ["index", "holder", "get", "all"])
 def test_a_get_goes_on(fleet, machines, who):
     index, peer, data = network(fleet, machines, *SLOWLY)
@@ -118,6 +121,7 @@ def test_a_get_goes_on(fleet, machines, who):
     assert index.wait_node("kitchen")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("who", ["index", "holder", "get"])
 def test_standing_still_for_longer_than_the_lease(fleet, who):
     """Processes that are stopped in the middle of a get: it ends right when they go on."""

@@ -121,6 +121,7 @@ def test_a_getter_that_stands_still(fleet):
     each_right([first], data)
 
 
+@pytest.mark.once
 def test_the_only_holder_stands_still(fleet):
     """Whoever watches reads that nothing comes, not a rate that fades; it goes on when it can."""
     index, seed, data = seed_of(fleet, 4 * MIB, "1M/s")
@@ -211,6 +212,7 @@ def test_connections_to_one_holder(fleet, index, here, connections):
     assert 1 <= len(holder.links) <= connections and left_in(here) == ["file.bin"]
 
 
+@pytest.mark.once
 def test_a_peer_whose_slot_is_taken(fleet, index):
     """Who comes next waits a moment, is told when to come again, and gets it then."""
     data = os.urandom(MIB)

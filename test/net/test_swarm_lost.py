@@ -5,6 +5,8 @@ piece once before it sends any twice."""
 import os
 import re
 
+import pytest
+
 from chains import chain, chain_id, sha256
 from fleet import left_in, wait_until
 from keyboard import Keyboard
@@ -14,6 +16,7 @@ from test_swarm import MIB, PIECE, ended, getter, guests, right, seed_of
 SPARED = "another asked for it before"
 
 
+@pytest.mark.once
 def test_the_seed_goes_before_all_pieces_are_out(fleet):
     """Who waits for the rest says for what, ends soon, and goes on when it is there again."""
     index, seed, data = seed_of(fleet, 6 * MIB, "1M/s")

@@ -125,6 +125,7 @@ def test_each_kind_of_change(fleet, index, manner):
     wait_truth(index, peer.share)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("manner", MANNERS)
 def test_a_checkout_of_thousands_of_files(fleet, index, manner):
     """git writes, replaces and removes thousands of files and folders within a second."""
