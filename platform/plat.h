@@ -33,6 +33,13 @@ int plat_random(void *out, size_t size);
  * room. */
 void *plat_map(size_t size);
 void plat_unmap(void *map, size_t size);
+/* Bytes of a map (from a page's start) that are about to be written: brings all their pages at
+ * once, which costs far less than a fault for each. What they hold stays. Only a hint. */
+void plat_map_expect(void *at, size_t size);
+/* PLAT_LARGE_PAGE bytes of a map, aligned to as many, that are to be filled soon: one page where
+ * the system has such. Only a hint. */
+enum { PLAT_LARGE_PAGE = 2 << 20 };
+void plat_map_large(void *at);
 
 /* Online processors, at least 1. */
 int plat_cpus(void);

@@ -178,6 +178,26 @@ void *plat_map(size_t size)
     return map;
 }
 
+void plat_map_expect(void *at, size_t size)
+{
+#ifdef __linux__
+    enum { POPULATE_WRITE = 23 }; /* MADV_POPULATE_WRITE, since 5.14; not in all headers */
+    (void)madvise(at, size, POPULATE_WRITE);
+#else
+    (void)at;
+    (void)size;
+#endif
+}
+
+void plat_map_large(void *at)
+{
+#ifdef MADV_HUGEPAGE
+    (void)madvise(at, PLAT_LARGE_PAGE, MADV_HUGEPAGE);
+#else
+    (void)at;
+#endif
+}
+
 void plat_unmap(void *map, size_t size)
 {
     if (map != NULL)

@@ -39,14 +39,48 @@ size_t arena_left(const struct arena *arena)
     return arena->size - arena->used;
 }
 
+struct arena_front arena_front(void *base, size_t size)
+{
+    uint8_t *end_of_first = (uint8_t *)base + ARENA_STEP;
+    size_t over = (uintptr_t)end_of_first % ARENA_STEP;
+    size_t ready = over ? 2 * (size_t)ARENA_STEP - over : ARENA_STEP;
+    return (struct arena_front){.base = base, .size = size, .ready = ready < size ? ready : size};
+}
+
+/* Where a large page begins that lies in the table: when there are as many bytes before it, it is
+ * worth being one. */
+static bool arena_is_large(const struct arena_front *front)
+{
+    return (uintptr_t)(front->base + front->ready) % PLAT_LARGE_PAGE == 0 &&
+           front->ready >= PLAT_LARGE_PAGE && front->size - front->ready >= PLAT_LARGE_PAGE;
+}
+
+void arena_advance(struct arena_front *front, size_t used)
+{
+    assert(used <= front->size);
+    while (front->ready < used) {
+        size_t left = front->size - front->ready;
+        size_t step = left < ARENA_STEP ? left : ARENA_STEP;
+        if (arena_is_large(front))
+            plat_map_large(front->base + front->ready);
+        plat_map_expect(front->base + front->ready, step);
+        front->ready += step;
+    }
+}
+
 int pool_init(struct pool *pool, struct arena *arena, uint32_t item_size, uint32_t count)
 {
     assert(item_size >= sizeof(uint32_t));
-    *pool = (struct pool){.item_size = item_size, .count = count};
+    *pool = (struct pool){.item_size = item_size, .count = count, .front.ready = SIZE_MAX};
     if (count > SIZE_MAX / item_size)
         return -P2P_EFULL;
     pool->items = arena_carve(arena, (size_t)item_size * count, POOL_ALIGN);
     return pool->items ? 0 : -P2P_EFULL;
+}
+
+void pool_ahead(struct pool *pool)
+{
+    pool->front = arena_front(pool->items, (size_t)pool->item_size * pool->count);
 }
 
 uint32_t pool_take(struct pool *pool)
@@ -58,6 +92,7 @@ uint32_t pool_take(struct pool *pool)
         memset(item, 0, pool->item_size);
     } else if (pool->fresh < pool->count) {
         slot = ++pool->fresh;
+        arena_reach(&pool->front, (size_t)slot * pool->item_size);
     } else {
         return 0;
     }

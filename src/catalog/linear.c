@@ -66,7 +66,15 @@ int linear_init(struct linear *linear, struct arena *arena, uint32_t count)
     *linear = (struct linear){.buckets = LINEAR_FIRST, .buckets_max = (uint32_t)buckets};
     linear->heads = arena_carve(arena, sizeof(uint32_t) * buckets, sizeof(uint32_t));
     linear->entries = arena_carve(arena, sizeof(struct linear_entry) * count, sizeof(uint32_t));
+    linear->heads_front = arena_front(linear->heads, sizeof(uint32_t) * buckets);
+    linear->entries_front = arena_front(linear->entries, sizeof(struct linear_entry) * count);
     return linear->heads && linear->entries ? 0 : -P2P_EFULL;
+}
+
+/* Heads are read before they are written: memory that comes at the first read comes again then. */
+static void linear_ready(struct linear *linear, uint32_t buckets)
+{
+    arena_reach(&linear->heads_front, sizeof(uint32_t) * (size_t)buckets);
 }
 
 void linear_reserve(struct linear *linear, uint32_t count)
@@ -74,6 +82,7 @@ void linear_reserve(struct linear *linear, uint32_t count)
     uint32_t wanted = count < linear->buckets_max ? count : linear->buckets_max;
     if (linear->count == 0 && wanted > linear->buckets)
         linear->buckets = wanted;
+    linear_ready(linear, linear->buckets);
 }
 
 static uint32_t linear_same(const struct linear *linear, uint32_t slot, uint32_t hash)
@@ -122,6 +131,7 @@ static void linear_grow(struct linear *linear)
         if (slot != 0)
             __builtin_prefetch(linear_at(linear, slot));
     }
+    linear_ready(linear, linear->buckets + count);
     while (count-- > 0)
         linear_split(linear);
 }
@@ -142,6 +152,7 @@ void linear_add(struct linear *linear, uint32_t slot, uint32_t hash)
 {
     if (++linear->count > linear->buckets / LINEAR_AHEAD && linear->buckets < linear->buckets_max)
         linear_grow(linear);
+    arena_reach(&linear->entries_front, sizeof(struct linear_entry) * (size_t)slot);
     linear_at(linear, slot)->hash = hash;
     linear_push(linear, linear_bucket(linear, hash), slot);
 }

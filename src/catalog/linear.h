@@ -18,6 +18,7 @@ struct linear {
     struct linear_entry *entries; /* by slot - 1 */
     uint32_t *heads;              /* the first slot; above it a bit for each eighth of hashes */
     uint32_t buckets, buckets_max, count;
+    struct arena_front entries_front, heads_front;
 };
 
 /* For objects with slots 1..count, LINEAR_SLOTS_MAX at most. 0 or -P2P_EFULL. */

@@ -52,6 +52,10 @@ int names_init(struct names *names, struct arena *arena, struct names_budget bud
     int rc = pool_init(&names->names, arena, sizeof(struct names_name), budget.names);
     if (rc == 0)
         rc = pool_init(&names->folders, arena, sizeof(struct names_folder), budget.folders);
+    if (rc == 0)
+        pool_ahead(&names->names);
+    if (rc == 0)
+        pool_ahead(&names->folders);
     names->texts.owner[TEXTS_BASE].pool = &names->names;
     names->texts.owner[TEXTS_BASE].text_at = offsetof(struct names_name, text);
     names->texts.owner[TEXTS_FOLDER].pool = &names->folders;

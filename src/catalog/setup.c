@@ -80,6 +80,10 @@ static int setup_pools(struct catalog *catalog, struct arena *arena, const struc
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof(pools) / sizeof(pools[0]); i++)
         rc = pool_init(pools[i].pool, arena, (uint32_t)pools[i].size, pools[i].count);
+    if (rc == 0)
+        pool_ahead(&catalog->offers);
+    if (rc == 0)
+        pool_ahead(&catalog->contents);
     return rc;
 }
 

@@ -102,6 +102,8 @@ int texts_init(struct texts *texts, struct arena *arena, uint32_t page_count)
     texts->signs = arena_carve(arena, texts_signs_size(page_count), 64);
     texts->pages = arena_carve(arena, (size_t)page_count * TEXTS_PAGE, TEXTS_PAGE);
     texts->kinds = arena_carve(arena, page_count, 1);
+    texts->signs_front = arena_front(texts->signs, texts_signs_size(page_count));
+    texts->pages_front = arena_front(texts->pages, (size_t)page_count * TEXTS_PAGE);
     return texts->signs && texts->pages && texts->kinds ? 0 : -P2P_EFULL;
 }
 
@@ -254,6 +256,17 @@ static void texts_retire(struct texts *texts, enum texts_kind kind)
         texts_link(texts, page);
 }
 
+/* A page that never was used; page + 1, or 0. */
+static uint32_t texts_fresh(struct texts *texts)
+{
+    if (texts->fresh == texts->page_count)
+        return 0;
+    uint32_t page = ++texts->fresh;
+    arena_reach(&texts->pages_front, (size_t)page * TEXTS_PAGE);
+    arena_reach(&texts->signs_front, texts_signs_size(page));
+    return page;
+}
+
 /* A listed page of the kind with room for need bytes, else an empty or fresh one; page + 1, or 0.
  */
 static uint32_t texts_find_room(struct texts *texts, enum texts_kind kind, uint32_t need)
@@ -270,8 +283,8 @@ static uint32_t texts_find_room(struct texts *texts, enum texts_kind kind, uint3
     page = texts->empty;
     if (page != 0)
         texts_unlink(texts, page - 1, &texts->empty);
-    else if (texts->fresh < texts->page_count)
-        page = ++texts->fresh;
+    else
+        page = texts_fresh(texts);
     if (page != 0) {
         struct texts_page *head = texts_head(texts, page - 1);
         head->kind = texts->kinds[page - 1] = (uint8_t)kind;

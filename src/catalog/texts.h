@@ -31,6 +31,7 @@ struct texts {
     uint32_t page_count, fresh;
     uint32_t current[TEXTS_KINDS], partial[TEXTS_KINDS], empty; /* page + 1; 0 is none */
     uint64_t used;
+    struct arena_front pages_front, signs_front;
 };
 
 /* 0 or -P2P_EFULL. */

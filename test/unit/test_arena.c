@@ -112,12 +112,82 @@ static void test_pool_bounds(void **state)
     }
 }
 
+/* What is ready is never less than what is used, at most a step more, and never more than all. */
+static void test_front(void **state)
+{
+    enum { SIZE = 8 << 20, ODD = 72 };
+    static const size_t used[] = {0,
+                                  1,
+                                  ARENA_STEP - 1,
+                                  ARENA_STEP,
+                                  2 * ARENA_STEP,
+                                  2 * ARENA_STEP + 1,
+                                  5 << 20,
+                                  SIZE - ODD - 1,
+                                  SIZE - ODD};
+    struct arena arena;
+    (void)state;
+    assert_int_equal(arena_init(&arena, SIZE), 0);
+    uint8_t *table = arena_carve(&arena, SIZE - ODD, 1);
+    struct arena_front front = arena_front(table + ODD, SIZE - 2 * ODD);
+    for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++) {
+        size_t want = used[i] > ODD ? used[i] - ODD : 0;
+        arena_reach(&front, want);
+        assert_true(front.ready >= want && front.ready <= front.size);
+        assert_true(front.ready <= want + 2 * (size_t)ARENA_STEP);
+        memset(front.base, (int)i + 1, want);
+        table[0] = (uint8_t)i;
+    }
+    assert_int_equal(front.ready, front.size);
+    for (size_t i = 0; i < front.size; i++)
+        assert_int_equal(front.base[i], sizeof(used) / sizeof(used[0]));
+    assert_int_equal(front.base[front.size], 0);
+    arena_free(&arena);
+}
+
+static void test_front_of_little(void **state)
+{
+    static const size_t sizes[] = {0, 1, ARENA_STEP - 1, ARENA_STEP};
+    struct arena arena;
+    (void)state;
+    assert_int_equal(arena_init(&arena, 2 * ARENA_STEP), 0);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        assert_int_equal(arena_front(arena.base, sizes[i]).ready, sizes[i]);
+    arena_free(&arena);
+}
+
+/* Slots are zero as ever, however far ahead memory came. */
+static void test_pool_ahead(void **state)
+{
+    enum { COUNT = 4 * ARENA_STEP / 64 };
+    struct arena arena;
+    struct pool pool;
+    (void)state;
+    assert_int_equal(arena_init(&arena, 4 * ARENA_STEP), 0);
+    assert_int_equal(pool_init(&pool, &arena, 64, COUNT), 0);
+    pool_ahead(&pool);
+    for (uint32_t slot = 1; slot <= COUNT; slot++) {
+        assert_int_equal(pool_take(&pool), slot);
+        const uint8_t *item = pool_at(&pool, slot);
+        assert_true(item[0] == 0 && memcmp(item, item + 1, 63) == 0);
+        assert_true(pool.front.ready >= (size_t)slot * 64);
+        memset(pool_at(&pool, slot), 0xff, 64);
+    }
+    assert_int_equal(pool_take(&pool), 0);
+    arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_carve),       cmocka_unit_test(test_arena_too_large),
-        cmocka_unit_test(test_pool),        cmocka_unit_test(test_pool_smallest_item),
+        cmocka_unit_test(test_carve),
+        cmocka_unit_test(test_arena_too_large),
+        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pool_smallest_item),
         cmocka_unit_test(test_pool_bounds),
+        cmocka_unit_test(test_front),
+        cmocka_unit_test(test_front_of_little),
+        cmocka_unit_test(test_pool_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
