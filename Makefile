@@ -352,9 +352,9 @@ _lint: _lint_self _lint_docs _lint_figures _lint_format _lint_shell _lint_floors
 # --- network tests ---------------------------------------------------------------------------------------------------
 
 # $(call pytest,PATHS,BINARY,MARKS): each run has its own folders and ports, so any number may run at once.
-# Most of their time is waiting, so three run side by side, each file in one of them.
+# Most of their time is waiting, so four run side by side, each file in one of them.
 K ?=
-BESIDE ?= 3
+BESIDE ?= 4
 pytest = env P2P=$(abspath $(2)) P2P_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q \
     -p no:cacheprovider -n $(BESIDE) --dist loadfile -m '$(3)' $(if $(K),-k '$(K)') $(1)
 NATIVE := $(BUILD)/native/p2p
