@@ -78,7 +78,7 @@ static void fuzz_search(struct fuzz *fuzz)
                     &fuzz->search, &fault);
         return;
     }
-    uint8_t work = fuzz_byte(fuzz);
+    uint32_t work = fuzz_byte(fuzz);
     if (work == 0xff)
         search_stop(fuzz->search);
     else if (search_step(fuzz->search, work))
