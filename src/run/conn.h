@@ -27,6 +27,7 @@ enum {
     CONN_STALE_MS = 1000,  /* bytes in a buffer that do not move for this long may be dropped */
     CONN_REAP_MS = 100,    /* how often such are looked for, while buffers are short */
     CONN_ACCEPT_MS = 1000, /* out of descriptors: try again, even if none of ours was closed */
+    CONN_READS = 4, /* of a body that fills its buffer, in one turn: well under a millisecond */
     CONN_TURN_BYTES = 64 * 1024,    /* of a stream in one turn */
     CONN_PART_BYTES = 1024 * 1024,  /* of a file in one turn: about a millisecond */
     CONN_LINGER_BYTES = 256 * 1024, /* of a refused body that are read away */

@@ -193,15 +193,16 @@ static void input_took(struct conn *conn, size_t size)
         conn->since_ms = loop_now_ms(conn->server->loop);
 }
 
-static void serve_read(struct conn *conn)
+/* True when it filled all room there was: more may wait. */
+static bool serve_read(struct conn *conn)
 {
     if (conn->state == CONN_LINGER) {
         linger_read(conn);
-        return;
+        return false;
     }
     if (!slots_input(conn)) {
         slots_hungry(conn);
-        return;
+        return false;
     }
     size_t room = (size_t)(CONN_INPUT_SIZE - conn->in_end);
     assert(room > 0); /* else the end of the stream could not be told from a full buffer */
@@ -212,6 +213,7 @@ static void serve_read(struct conn *conn)
         serve_end_of_input(conn);
     else if (got != -P2P_EAGAIN)
         close_conn(conn, true);
+    return got == (int64_t)room;
 }
 
 /* Nobody overtakes those that wait for a buffer: one that became free in this turn is theirs. */
@@ -221,18 +223,30 @@ static bool must_queue(const struct conn *conn)
            conn->server->list[CONN_HUNGRY].first != 0;
 }
 
+/* It takes its body as it comes. */
+static bool is_body(const struct conn *conn)
+{
+    return conn->open && conn->state == CONN_BODY && conn->in != 0 && conn->list != CONN_HUNGRY;
+}
+
 static void serve_event(void *ctx, unsigned events)
 {
     struct conn *conn = ctx;
+    bool more = false;
     slots_enter(conn);
     if ((events & PLAT_READABLE) != 0 && must_queue(conn))
         slots_hungry(conn);
     else if ((events & PLAT_READABLE) != 0)
-        serve_read(conn);
+        more = serve_read(conn);
     else if ((events & PLAT_HUNGUP) != 0)
         close_conn(conn, true);
     if (conn->open)
         serve_run(conn);
+    for (int reads = 1; more && reads < CONN_READS && is_body(conn); reads++) {
+        more = serve_read(conn);
+        if (conn->open)
+            serve_run(conn);
+    }
     slots_leave(conn);
 }
 
