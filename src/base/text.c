@@ -74,25 +74,52 @@ int text_compare(struct str a, struct str b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
-/* By words: most texts end before libc's has found out how they are aligned. */
+enum { TEXT_BLOCK = 32 };
+static const uint64_t text_ones = UINT64_C(0x0101010101010101);
+static const uint64_t text_highs = UINT64_C(0x8080808080808080);
+
+/* Not 0 when one of eight bytes is that of which many is made; its lowest bit is in the first. */
+static inline uint64_t text_hits(const char *at, uint64_t many)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    word ^= many;
+    return (word - text_ones) & ~word & text_highs;
+}
+
+/* Of a constant size, so this is vector code where there is such. */
+static inline bool text_block_has(const char *at, uint64_t many)
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < TEXT_BLOCK; i += sizeof(any))
+        any |= text_hits(at + i, many);
+    return any != 0;
+}
+
+/* By blocks and words: most texts end before libc's has found out how they are aligned. */
 ptrdiff_t text_find(struct str text, char byte)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t hits = 0, many = text_ones * (uint8_t)byte;
     size_t i = 0;
-    for (uint64_t word; i + sizeof(word) <= text.len; i += sizeof(word)) {
-        memcpy(&word, text.ptr + i, sizeof(word));
-        word ^= ones * (uint8_t)byte;
-        if (((word - ones) & ~word & highs) != 0)
-            break;
-    }
+    while (text.len - i >= TEXT_BLOCK && !text_block_has(text.ptr + i, many))
+        i += TEXT_BLOCK;
+    for (; text.len - i >= sizeof(hits) && hits == 0; i += hits == 0 ? sizeof(hits) : 0)
+        hits = text_hits(text.ptr + i, many);
+    if (hits != 0 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+        return (ptrdiff_t)(i + (size_t)__builtin_ctzll(hits) / 8);
     while (i < text.len && text.ptr[i] != byte)
         i++;
     return i < text.len ? (ptrdiff_t)i : -1;
 }
 
+/* In a word without the byte there is no hit; in one with it each byte is looked at. */
 ptrdiff_t text_find_last(struct str text, char byte)
 {
-    for (size_t i = text.len; i > 0; i--) {
+    uint64_t many = text_ones * (uint8_t)byte;
+    size_t i = text.len;
+    while (i >= sizeof(many) && text_hits(text.ptr + i - sizeof(many), many) == 0)
+        i -= sizeof(many);
+    for (; i > 0; i--) {
         if (text.ptr[i - 1] == byte)
             return (ptrdiff_t)(i - 1);
     }

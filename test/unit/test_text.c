@@ -30,6 +30,28 @@ static void test_comparing(void **state)
     assert_true(text_compare(STR("\xff"), STR("a")) > 0 && text_compare(none, none) == 0);
 }
 
+/* Every length around words and blocks, with the byte at each two places, among its neighbours in
+ * value, which words make look alike. */
+static void test_find_anywhere(void **state)
+{
+    enum { LEN = 75 };
+    char bytes[LEN];
+    (void)state;
+    for (size_t len = 1; len <= LEN; len++) {
+        for (size_t first = 0; first < len; first++) {
+            size_t last = first + (len - first) / 2;
+            for (size_t i = 0; i < len; i++)
+                bytes[i] = (char)(i % 3 == 0 ? '/' + 1 : i % 3 == 1 ? '/' - 1 : '/' + 0x80);
+            struct str text = {bytes, len};
+            assert_int_equal(text_find(text, '/'), -1);
+            assert_int_equal(text_find_last(text, '/'), -1);
+            bytes[first] = bytes[last] = '/';
+            assert_int_equal(text_find(text, '/'), first);
+            assert_int_equal(text_find_last(text, '/'), last);
+        }
+    }
+}
+
 static void test_cutting(void **state)
 {
     (void)state;
@@ -473,13 +495,21 @@ static void test_buf_encodings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparing),     cmocka_unit_test(test_cutting),
-        cmocka_unit_test(test_split),         cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_distance),      cmocka_unit_test(test_u64),
-        cmocka_unit_test(test_units),         cmocka_unit_test(test_hex),
-        cmocka_unit_test(test_hex_each_byte), cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_url_decode),    cmocka_unit_test(test_buf_bounds),
-        cmocka_unit_test(test_buf_numbers),   cmocka_unit_test(test_buf_for_people),
+        cmocka_unit_test(test_find_anywhere),
+        cmocka_unit_test(test_comparing),
+        cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_u64),
+        cmocka_unit_test(test_units),
+        cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_hex_each_byte),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_url_decode),
+        cmocka_unit_test(test_buf_bounds),
+        cmocka_unit_test(test_buf_numbers),
+        cmocka_unit_test(test_buf_for_people),
         cmocka_unit_test(test_buf_encodings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
