@@ -19,6 +19,7 @@ RATE = 2 << 20
 LIMIT = "2M/s"
 SECONDS = 10
 MOST = 30  # seconds' worth: more than is waited for
+ONE_WORKER = 4  # threads of a peer with one worker of each kind
 
 
 def written(process):
@@ -87,21 +88,48 @@ def refused_at_once(node, sha, headers, count):
             link.close()
 
 
-@pytest.mark.parametrize("count,refused", [(15, 0), (16, 0), (17, 1)])
-def test_so_many_nodes_stand_in_line(fleet, count, refused):
-    """Of those that name the chain, since they can go elsewhere meanwhile."""
+@pytest.fixture
+def full_node(fleet):
+    """Has one slot, which somebody keeps; with the hash of what it has. Where the C library tells
+    what a process may use it has one worker."""
     data = bytes(64 << 20)
     index = fleet.index()
-    node = fleet.peer(index, {"big.bin": data}, "--transfer.uploads", "1")
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        node = fleet.peer(index, {"big.bin": data}, "--transfer.uploads", "1")
+    finally:
+        os.sched_setaffinity(0, allowed)
     index.wait_file("big.bin", sha256(data), deadline=30)
-    path = f"/v1/content/{sha256(data)}"
-    chain = node.get(path, method="HEAD").header("p2p-chain")
     with Link(node.address, 60) as stuck:
-        stuck.send_request("GET", path)
+        stuck.send_request("GET", f"/v1/content/{sha256(data)}")
         assert stuck.socket.recv(1)
-        headers = {"P2P-Chain": chain, "Range": "bytes=0-65535"}
-        wait_until(
-            lambda: refused_at_once(node, sha256(data), headers, count) == refused,
-            60,
-            f"{refused} of {count} are refused at once",
-        )
+        yield node, sha256(data)
+
+
+def wait_refused(node, sha, headers, count, refused):
+    headers = {"Range": "bytes=0-65535", **headers}
+    wait_until(
+        lambda: refused_at_once(node, sha, headers, count) == refused,
+        60,
+        f"{refused} of {count} are refused at once",
+    )
+
+
+@pytest.mark.parametrize("count,refused", [(15, 0), (16, 0), (17, 1)])
+def test_so_many_nodes_stand_in_line(full_node, count, refused):
+    """Of those that name the chain, since they can go elsewhere meanwhile."""
+    node, sha = full_node
+    chain = node.get(f"/v1/content/{sha}", method="HEAD").header("p2p-chain")
+    wait_refused(node, sha, {"P2P-Chain": chain}, count, refused)
+
+
+@pytest.mark.parametrize("count,refused", [(31, 0), (32, 0), (33, 1)])
+def test_so_many_programs_stand_in_line(full_node, count, refused):
+    """At each worker."""
+    node, sha = full_node
+    with open(f"/proc/{node.process.pid}/status", encoding="ascii") as status:
+        threads = int(re.search(r"Threads:\s+(\d+)", status.read()).group(1))
+    if threads > ONE_WORKER:
+        pytest.skip("this C library counts processors that a process may not use")
+    wait_refused(node, sha, {}, count, refused)
