@@ -16,7 +16,7 @@ enum { LINEAR_SLOTS_MAX = (1 << 24) - 1 }; /* the rest of a head tells misses fr
 
 struct linear {
     struct linear_entry *entries; /* by slot - 1 */
-    uint32_t *heads;              /* the first slot; above it a bit for each eighth of hashes */
+    uint32_t *heads;              /* the first slot; above it two bits for each hash there */
     uint32_t buckets, buckets_max, count;
     struct arena_front entries_front, heads_front;
 };
