@@ -47,12 +47,13 @@ struct arena_front arena_front(void *base, size_t size)
     return (struct arena_front){.base = base, .size = size, .ready = ready < size ? ready : size};
 }
 
-/* Where a large page begins that lies in the table: when there are as many bytes before it, it is
- * worth being one. */
+/* Where a large page begins that lies in the table: with four times as many bytes before it, what
+ * of it is never used adds a quarter at most. */
 static bool arena_is_large(const struct arena_front *front)
 {
     return (uintptr_t)(front->base + front->ready) % PLAT_LARGE_PAGE == 0 &&
-           front->ready >= PLAT_LARGE_PAGE && front->size - front->ready >= PLAT_LARGE_PAGE;
+           front->ready >= 4 * (size_t)PLAT_LARGE_PAGE &&
+           front->size - front->ready >= PLAT_LARGE_PAGE;
 }
 
 void arena_advance(struct arena_front *front, size_t used)

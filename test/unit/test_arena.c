@@ -115,7 +115,7 @@ static void test_pool_bounds(void **state)
 /* What is ready is never less than what is used, at most a step more, and never more than all. */
 static void test_front(void **state)
 {
-    enum { SIZE = 8 << 20, ODD = 72 };
+    enum { SIZE = 16 << 20, ODD = 72 };
     static const size_t used[] = {0,
                                   1,
                                   ARENA_STEP - 1,
