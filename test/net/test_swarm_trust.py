@@ -113,7 +113,8 @@ class Forged(Holder):
     going = False
 
     def two_guests(self):
-        self.going = self.going or len(guests(self.member.index, self.data)) > 1
+        if len(guests(self.member.index, self.data)) > 1:
+            self.going = True
         return self.going
 
     def close(self):
