@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 QUEUE = "50ms"  # how long a packet may wait in a bucket
+# The bridge's frames are nobody's to filter: that costs a few per cent of all processors where the kernel has it on.
+NO_FILTER = "for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 >$f; done"
 BURST = 32 << 10  # bytes at once; half a millisecond of a link of 500 Mbit/s
 # What a bucket counts: the Ethernet frame without its check sum. A full segment is 1,448 bytes of payload behind 14 bytes of
 # Ethernet, 20 of IPv4 and 32 of TCP with time stamps. Acknowledgements of the other direction are not counted off.
@@ -75,6 +77,7 @@ class Fabric:
             hub += [f"link add v{i} type veth peer name eth0 netns {name}", f"link set v{i} master br0", f"link set v{i} up"]
             qdiscs.append(f"qdisc add dev v{i} root {bucket(mbit)}")
         run("ip", "-n", self.hub, "-batch", "-", text="\n".join(hub) + "\n")
+        run("ip", "netns", "exec", self.hub, "sh", "-c", NO_FILTER)
         run("tc", "-n", self.hub, "-batch", "-", text="\n".join(qdiscs) + "\n")
         for i, (name, mbit) in enumerate(zip(self.names, self.rates)):
             run("ip", "-n", name, "-batch", "-",
