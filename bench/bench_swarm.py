@@ -125,46 +125,42 @@ def loopback(options):
     size = int(os.environ.get("P2P_BENCH_SIZE", 1 << 30))
     gib = size / (1 << 30)
     with Bench("four sources over loopback") as bench:
-        path = bench.big_file(bench.path("share-0", "image"), size)
+        image = bench.big_file(bench.path("share-0", "image"), size)
+        alone = bench.big_file(bench.path("share-0", "alone"), size - 1)  # another content, which one has
         bench.warm(size)
-        for i in (1, 2, 3):
-            os.link(path, bench.path(f"share-{i}", "image"))
         _, index, _ = bench.role("index", name="index")
         peers = []
-
-        def add_peer(i):
+        for i in range(4):
+            if i > 0:
+                os.link(image, bench.path(f"share-{i}", "image"))
             process, at, _ = bench.role("peer", bench.path(f"share-{i}"), "-i", f"127.0.0.1:{index}", name=f"peer-{i}", ready="joined")
-            wait_hashed(at, 1)
+            wait_hashed(at, 2 if i == 0 else 1)
             peers.append(process.pid)
-
         out, cpu = bench.path("out", "image"), {}
 
-        def fetch(name, argv, senders):
+        def fetch(name, argv, path, senders):
             def run():
                 if os.path.exists(out):
                     os.unlink(out)
-                before = [cpu_seconds(pid) for pid in senders()]
+                before = [cpu_seconds(pid) for pid in senders]
                 wall, own = timed(argv, cwd=os.path.dirname(out))
-                assert os.path.getsize(out) == size
-                sent = sum(cpu_seconds(pid) for pid in senders()) - sum(before)
+                assert os.path.getsize(out) == os.path.getsize(path)
+                sent = sum(cpu_seconds(pid) for pid in senders) - sum(before)
                 cpu.setdefault(name, []).append((sent / gib, own / gib))
                 return size / wall / 1e6
             return run
 
-        get = [P2P, "get", "image", "-i", f"127.0.0.1:{index}", "-o", out]
-        add_peer(0)
+        get = [P2P, "get", "-i", f"127.0.0.1:{index}", "-o", out]
         url = f"http://127.0.0.1:{bench.nginx(bench.path('share-0'))}/image"
         worker = bench.worker_of_nginx()
-        contenders = {"p2p, 1 source": fetch("p2p, 1 source", get, lambda: peers),
-                      "curl from nginx": fetch("curl from nginx", ["curl", "-s", "-o", out, url], lambda: [worker])}
+        contenders = {"p2p, 1 source": fetch("p2p, 1 source", [*get, "alone"], alone, peers),
+                      "p2p, 4 sources": fetch("p2p, 4 sources", [*get, "image"], image, peers),
+                      "curl from nginx": fetch("curl from nginx", ["curl", "-s", "-o", out, url], image, [worker])}
         if shutil.which("aria2c"):
             contenders["aria2c, 4 connections"] = fetch(
                 "aria2c, 4 connections", ["aria2c", "-q", "-x4", "-s4", "--file-allocation=none", "--allow-overwrite=true", "-d",
-                                          os.path.dirname(out), "-o", "image", url], lambda: [worker])
+                                          os.path.dirname(out), "-o", "image", url], image, [worker])
         figures = in_turn(options.rounds, contenders)
-        for i in (1, 2, 3):
-            add_peer(i)
-        figures.update(in_turn(options.rounds, {"p2p, 4 sources": fetch("p2p, 4 sources", get, lambda: peers)}))
         for name, rate in figures.items():
             sent, own = (statistics.median(side) for side in zip(*cpu[name]))
             print(f"{name:24} {rate:6.0f} MB/s; CPU s per GiB: {sent:.2f} sender, {own:.2f} receiver")
