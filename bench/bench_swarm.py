@@ -20,7 +20,7 @@ import urllib.request
 
 from crowd import ALL, P2PCrowd, race
 from fabric import PAYLOAD, Fabric, congestion_control, fluid_bound, payload_rate
-from rival import P2P, Bench, Busy, cpu_seconds, free_port, in_turn, most, timed, verdict, wait_hashed
+from rival import P2P, Bench, Busy, cpu_seconds, in_turn, most, timed, verdict, wait_hashed
 
 sys.dont_write_bytecode = True
 MIB = 1 << 20
