@@ -58,6 +58,11 @@ void plat_thread_join(struct plat_thread *thread);
 struct plat_mutex {
     pthread_mutex_t mutex;
 };
+/* For one that is there from the start. */
+#define PLAT_MUTEX_INIT                                                                            \
+    {                                                                                              \
+        PTHREAD_MUTEX_INITIALIZER                                                                  \
+    }
 void plat_mutex_init(struct plat_mutex *mutex);
 void plat_mutex_lock(struct plat_mutex *mutex);
 void plat_mutex_unlock(struct plat_mutex *mutex);

@@ -29,7 +29,7 @@ static atomic_uint log_torn;
 static atomic_uint log_unread;
 static _Atomic(uint32_t) log_lost;
 static _Atomic(const struct log_sink *) log_elsewhere;
-static struct plat_mutex log_writing = {PTHREAD_MUTEX_INITIALIZER};
+static struct plat_mutex log_writing = PLAT_MUTEX_INIT;
 static int64_t log_start_ms;
 /* Of the one thread that gathers. A newline stands before the first line. */
 static _Thread_local bool log_gathers;

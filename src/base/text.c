@@ -315,12 +315,11 @@ static const uint8_t text_hex_digits[256] = {
  * no digit. */
 static uint32_t text_hex_word(uint64_t word, uint64_t *faults)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-    uint64_t low = word & ~highs, letter = low | ones * 0x20;
-    uint64_t digits = (low + ones * (0x80 - '0')) & ~(low + ones * (0x7f - '9'));
-    uint64_t letters = (letter + ones * (0x80 - 'a')) & ~(letter + ones * (0x7f - 'f'));
+    uint64_t low = word & ~text_highs, letter = low | text_ones * 0x20;
+    uint64_t digits = (low + text_ones * (0x80 - '0')) & ~(low + text_ones * (0x7f - '9'));
+    uint64_t letters = (letter + text_ones * (0x80 - 'a')) & ~(letter + text_ones * (0x7f - 'f'));
     *faults |= word | ~(digits | letters);
-    uint64_t value = (low & ones * 15) + (low >> 6 & ones) * 9;
+    uint64_t value = (low & text_ones * 15) + (low >> 6 & text_ones) * 9;
     value = (value << 4 | value >> 8) & UINT64_C(0x00ff00ff00ff00ff);
     value = (value | value >> 8) & UINT64_C(0x0000ffff0000ffff);
     return (uint32_t)(value | value >> 16);
@@ -338,7 +337,7 @@ int text_hex_decode(struct str hex, uint8_t *out, size_t size)
         uint32_t four = text_hex_word(word, &faults);
         memcpy(out, &four, sizeof(four));
     }
-    if ((faults & UINT64_C(0x8080808080808080)) != 0)
+    if ((faults & text_highs) != 0)
         return -P2P_EINVAL;
     for (; size > 0; size--, at += 2, out++) {
         unsigned high = text_hex_digits[(uint8_t)at[0]];
