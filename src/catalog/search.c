@@ -38,10 +38,11 @@ struct search {
     uint32_t exact; /* the name that was found by hash */
     uint32_t freed; /* the catalog's count when it began */
     struct texts_filter filter, names_filter, suffix_filter;
-    struct str
-        suffix; /* the needle up to its last slash, when something follows; in pattern.folded */
+    /* The needle up to its last slash, when something follows, and that; in pattern.folded. */
+    struct str suffix, tail;
     struct names_walk walk;
     bool walking, stopped;
+    bool sifting; /* of the names walked over only those count that begin with the tail */
     uint16_t folder_at, folder_count;
     struct search_item {
         uint32_t name;
@@ -301,13 +302,17 @@ static void search_ascii_page(struct search *search, struct str page)
     search_spend(search, SEARCH_COST_PAGE);
 }
 
+static bool search_folder_has(const struct search *search, struct str folded)
+{
+    return fold_find(folded, pattern_needle(&search->pattern), 0, search->pattern.anchor) >= 0;
+}
+
 /* The needle lies in the folder's text, or begins in it. folded is the folder, with its last slash.
  */
 static bool search_folder_fits(const struct search *search, struct str folded)
 {
-    if (fold_find(folded, pattern_needle(&search->pattern), 0, search->pattern.anchor) >= 0)
-        return true;
-    return search->suffix.len > 0 && text_ends(folded, search->suffix);
+    return search_folder_has(search, folded) ||
+           (search->suffix.len > 0 && text_ends(folded, search->suffix));
 }
 
 static void search_take_folders(struct search *search, uint32_t page)
@@ -331,15 +336,29 @@ static void search_take_folders(struct search *search, uint32_t page)
     search_spend(search, SEARCH_COST_PAGE);
 }
 
-/* The folder may have gone since its page was looked at, and its slot may be another's. */
-static bool search_folder_is_good(const struct search *search, uint32_t folder)
+/* Begins a walk over its names. The folder may have gone since its page was looked at, and its slot
+ * may be another's. */
+static void search_walk_begin(struct search *search, uint32_t folder)
 {
-    const struct names *names = &search->catalog->names;
+    struct names *names = &search->catalog->names;
     char folded[FOLD_SIZE(P2P_PATH_MAX)];
     if (names_folder_at(names, folder)->count == 0)
-        return false;
+        return;
     size_t len = fold_text(names_folder_text(names, folder), folded, sizeof(folded));
-    return search_folder_fits(search, (struct str){folded, len});
+    if (!search_folder_fits(search, (struct str){folded, len}))
+        return;
+    search->sifting = !search_folder_has(search, (struct str){folded, len});
+    search->walking = true;
+    names_walk_begin(names, &search->walk, folder);
+}
+
+/* Names lie side by side, what they point to does not: in a folder of very many, most are passed
+ * over by their first bytes alone. Only names that fold byte by byte can be. */
+static bool search_is_sifted_out(const struct search *search, uint32_t name)
+{
+    struct str tail = search->tail, base = names_base(&search->catalog->names, name);
+    return fold_is_ascii(base) &&
+           (base.len < tail.len || fold_find(text_first(base, tail.len), tail, 0, 0) != 0);
 }
 
 static void search_walk(struct search *search)
@@ -350,7 +369,9 @@ static void search_walk(struct search *search)
         uint32_t room = search->work / SEARCH_COST_NAME + 1;
         for (uint32_t i = 0; name && i < SEARCH_BATCH && i < room; i++) {
             name = names_walk_next(names, &search->walk);
-            if (name)
+            if (name && search->sifting && search_is_sifted_out(search, name))
+                search_spend(search, 1);
+            else if (name)
                 search_add(search, name, (struct str){NULL, 0});
         }
         search_flush(search);
@@ -403,10 +424,7 @@ static void search_folders(struct search *search)
     if (search->walking) {
         search_walk(search);
     } else if (search->folder_at < search->folder_count) {
-        uint32_t folder = search->folder[search->folder_at++];
-        search->walking = search_folder_is_good(search, folder);
-        if (search->walking)
-            names_walk_begin(&search->catalog->names, &search->walk, folder);
+        search_walk_begin(search, search->folder[search->folder_at++]);
     } else if (search_next_page(search)) {
         search_take_folders(search, search->page - 1);
     } else if (search->page >= search->catalog->names.texts.fresh) {
@@ -508,6 +526,7 @@ static void search_set_filters(struct search *search)
                      (struct str){search->pattern.ext, search->pattern.ext_len});
     if (head > 0 && head < needle.len && !search->pattern.is_glob) {
         search->suffix = text_first(needle, head);
+        search->tail = text_from_byte(needle, head);
         texts_filter_add(&search->suffix_filter, search->suffix);
     }
 }
