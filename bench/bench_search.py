@@ -17,6 +17,7 @@ from rival import P2P, Bench, cpu_seconds, has, in_turn, program
 ROUNDS = int(os.environ.get("P2P_BENCH_ROUNDS", 21))
 TEXTS = {"rare": ["libcrypto", "zzzz", "sshd_config"], "common": ["readme", "copyright", ".so", "usr/share"],
          "two letters": ["qz", "xj", "zw", "e7"], "none": ["nothing-like-it", "qqjxq", "~~~~"]}
+MORE = {"filters": ["node:node77", "node:node77 lib", "kind:copy", "size>999990", "ext:iso"], "globs": ["*.ini", "*rea?me*"]}
 
 
 def asked(link, target):
@@ -28,9 +29,9 @@ def asked(link, target):
 
 
 def over_http(port, limit):
-    """Median and worst of each kind; what the server's own clock has no part in."""
+    """Median and worst of each kind; what the server's own clock has no part in. Only substrings have a bound."""
     link, good = Link(port), True
-    for kind, texts in TEXTS.items():
+    for kind, texts in (TEXTS | MORE).items():
         took, found = [], []
         for text in texts:
             target = f"/v1/search?q={quote(text)}&limit={limit}"
@@ -38,9 +39,9 @@ def over_http(port, limit):
             took += [t for t, _ in one]
             found.append(f"{text} {one[0][1]}: {statistics.median(t for t, _ in one):.2f}")
         median, worst = statistics.median(took), max(took)
-        good = good and median <= 2 and worst <= 10
+        good = good and (kind in MORE or (median <= 2 and worst <= 10))
         print(f"{kind:12} at most {limit}: median {median:.2f} ms, worst {worst:.2f} ms ({'; '.join(found)})")
-    print(f"every median at most 2 ms, worst at most 10 ms: {'ok' if good else 'MISSED'}")
+    print(f"substrings: every median at most 2 ms, worst at most 10 ms: {'ok' if good else 'MISSED'}")
     link.close()
 
 
@@ -49,8 +50,8 @@ def exact(port, world):
     for what, target in (("path", lambda i: f"/v1/search?q={quote(world.paths[i])}&limit=1"),
                          ("SHA-256", lambda i: f"/v1/sources/{million.content(i)}")):
         took = sorted(asked(link, target(i * 7919 % million.OFFERS))[0] for i in range(5000))
-        print(f"exact look-ups by {what}, one after the other: median {took[2500]:.3f} ms, p99 {took[4950]:.3f} ms, worst "
-              f"{took[-1]:.2f} ms")
+        print(f"exact look-ups by {what}, one after the other: median {took[2500]:.3f} ms, p99 {took[4950]:.3f} ms (at most 5 ms) "
+              f"{'ok' if took[4950] <= 5 else 'MISSED'}, worst {took[-1]:.2f} ms")
     link.close()
 
 

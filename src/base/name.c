@@ -109,10 +109,11 @@ struct str name_extension(struct str path)
  * only themselves. */
 static int32_t name_take_rune(struct str *text)
 {
-    size_t len;
-    int32_t rune = text_next_rune(*text, &len);
+    size_t len = 1;
+    uint8_t byte = (uint8_t)text->ptr[0];
+    int32_t rune = byte < 0x80 ? byte : text_next_rune(*text, &len);
     if (rune < 0)
-        rune = 0x110000 + (uint8_t)text->ptr[0];
+        rune = 0x110000 + byte;
     *text = text_from_byte(*text, len);
     return rune;
 }
@@ -155,6 +156,19 @@ static bool name_match_one(struct str *pattern, struct str *text)
     return wanted == rune;
 }
 
+/* Where in the text what follows a star may begin at the earliest: most patterns say its first
+ * byte. */
+static struct str name_after_star(struct str pattern, struct str text)
+{
+    char byte = pattern.len > 0 ? pattern.ptr[0] : '*';
+    ptrdiff_t at = 0;
+    if (pattern.len == 0)
+        at = -1; /* nothing: at the end */
+    else if ((uint8_t)byte < 0x80 && byte != '*' && byte != '?' && byte != '[')
+        at = text_find(text, byte);
+    return text_from_byte(text, at < 0 ? text.len : (size_t)at);
+}
+
 bool name_glob(struct str pattern, struct str text)
 {
     /* Only the last star can have to take more: what an earlier one took was enough for all up to
@@ -165,7 +179,7 @@ bool name_glob(struct str pattern, struct str text)
         if (pattern.len > 0 && pattern.ptr[0] == '*') {
             pattern = text_from_byte(pattern, 1);
             star = pattern;
-            retry = text;
+            retry = text = name_after_star(star, text);
             starred = true;
         } else if (pattern.len == 0 && text.len == 0) {
             return true;
@@ -174,7 +188,7 @@ bool name_glob(struct str pattern, struct str text)
                 return false;
             name_take_rune(&retry);
             pattern = star;
-            text = retry;
+            retry = text = name_after_star(star, retry);
         }
     }
 }

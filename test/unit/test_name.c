@@ -175,6 +175,47 @@ static void test_glob(void **state)
     assert_false(name_is_glob(STR("a.b]")));
 }
 
+/* By the table of which beginnings fit. */
+static bool plain_glob(const char *pattern, const char *text)
+{
+    bool fits[8][8] = {{true}};
+    size_t n = strlen(pattern), m = strlen(text);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k <= m; k++) {
+            if (pattern[i] == '*')
+                fits[i + 1][k] = fits[i][k] || (k > 0 && fits[i + 1][k - 1]);
+            else
+                fits[i + 1][k] =
+                    k > 0 && fits[i][k - 1] && (pattern[i] == '?' || pattern[i] == text[k - 1]);
+        }
+    }
+    return fits[n][m];
+}
+
+/* The number in digits of the alphabet. */
+static void spell(unsigned number, const char *alphabet, char out[static 8])
+{
+    size_t base = strlen(alphabet);
+    for (; number > 0; number = (unsigned)((number - 1) / base))
+        *out++ = alphabet[(number - 1) % base];
+    *out = 0;
+}
+
+/* Every pattern of up to five of these characters with every text of up to five. */
+static void test_glob_all(void **state)
+{
+    char pattern[8], text[8];
+    (void)state;
+    for (unsigned i = 0; i < 1365; i++) {
+        spell(i, "ab*?", pattern);
+        for (unsigned k = 0; k < 63; k++) {
+            spell(k, "ab", text);
+            if (name_glob(text_from(pattern), text_from(text)) != plain_glob(pattern, text))
+                fail_msg("%s with %s", pattern, text);
+        }
+    }
+}
+
 /* The pattern that makes recursive matchers take for ever must end, and at once: the whole test
  * fails by its time limit otherwise. */
 static void test_glob_worst(void **state)
@@ -249,10 +290,11 @@ static void test_fold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fault),     cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_node_name), cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_glob),      cmocka_unit_test(test_glob_worst),
-        cmocka_unit_test(test_ignored),   cmocka_unit_test(test_fold),
+        cmocka_unit_test(test_fault),      cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_node_name),  cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_glob),       cmocka_unit_test(test_glob_all),
+        cmocka_unit_test(test_glob_worst), cmocka_unit_test(test_ignored),
+        cmocka_unit_test(test_fold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
