@@ -98,13 +98,6 @@ struct str name_folder(struct str path)
     return text_first(path, slash < 0 ? 0 : (size_t)slash);
 }
 
-struct str name_extension(struct str path)
-{
-    struct str base = name_base(path);
-    ptrdiff_t dot = text_find_last(base, '.');
-    return dot < 0 ? (struct str){0} : text_from_byte(base, (size_t)dot + 1);
-}
-
 /* Takes one character off; broken bytes become numbers that no character has, so that they match
  * only themselves. */
 static int32_t name_take_rune(struct str *text)

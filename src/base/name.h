@@ -16,8 +16,6 @@ const char *name_node_fault(struct str name);
 struct str name_base(struct str path);
 /* The part before the last "/", empty when there is none. */
 struct str name_folder(struct str path);
-/* The part of the base after its last dot, empty when none. */
-struct str name_extension(struct str path);
 
 /* Glob of the whole text: * and ? do not stop at "/", [a-z] and [!a-z] match one character; case as
  * given. Iterative, cost at most pattern x text. A "[" that is never closed is itself; broken UTF-8

@@ -41,8 +41,9 @@ static const char *pattern_parse_ext(struct pattern *pattern, struct str value)
 {
     if (value.len > 0 && value.ptr[0] == '.')
         value = text_from_byte(value, 1);
-    pattern->ext_len = (uint16_t)fold_text(value, pattern->ext, sizeof(pattern->ext));
-    return pattern->ext_len > 0 ? NULL : "ext: wants an extension such as iso";
+    pattern->ext[0] = '.';
+    pattern->ext_len = (uint16_t)(1 + fold_text(value, pattern->ext + 1, sizeof(pattern->ext) - 1));
+    return value.len > 0 ? NULL : "ext: wants an extension such as iso";
 }
 
 static const char *pattern_parse_node(struct pattern *pattern, struct str value)
@@ -224,9 +225,8 @@ bool pattern_ext_fits(const struct pattern *pattern, struct str base)
     char folded[FOLD_SIZE(P2P_PART_MAX)];
     if (pattern->ext_len == 0)
         return true;
-    struct str ext = name_extension(base);
-    size_t len = fold_text(ext, folded, sizeof(folded));
-    return len == pattern->ext_len && memcmp(folded, pattern->ext, len) == 0;
+    size_t len = fold_text(base, folded, sizeof(folded));
+    return text_ends((struct str){folded, len}, (struct str){pattern->ext, pattern->ext_len});
 }
 
 bool pattern_node_fits(const struct pattern *pattern, struct str name, const struct record_id *id)

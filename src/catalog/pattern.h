@@ -29,7 +29,8 @@ struct pattern {
 
     int64_t size_min, size_max;
     enum pattern_kind kind;
-    char ext[FOLD_SIZE(P2P_PATTERN_MAX)], node[P2P_PATTERN_MAX];
+    char ext[FOLD_SIZE(P2P_PATTERN_MAX) + 1]; /* folded, with its dot */
+    char node[P2P_PATTERN_MAX];
     uint16_t ext_len, node_len;
 };
 

@@ -41,6 +41,9 @@ struct search {
     uint32_t exact; /* the name that was found by hash */
     uint32_t freed; /* the catalog's count when it began */
     struct texts_filter filter, names_filter, suffix_filter;
+    struct str
+        part; /* what pages are looked through for: the needle or, without one, the extension */
+    size_t anchor; /* of that, for fold_find */
     /* The needle up to its last slash, when something follows, and that; in pattern.folded. */
     struct str suffix, tail;
     struct names_walk walk;
@@ -333,9 +336,8 @@ static void search_hit(struct search *search, uint32_t owner, struct str text)
 /* An ASCII page is looked through as a whole, as it is. */
 static void search_ascii_page(struct search *search, struct str page)
 {
-    struct str needle = pattern_needle(&search->pattern);
     ptrdiff_t hit;
-    for (size_t at = 0; (hit = fold_find(page, needle, at, search->pattern.anchor)) >= 0;) {
+    for (size_t at = 0; (hit = fold_find(page, search->part, at, search->anchor)) >= 0;) {
         uint32_t owner;
         struct str text = texts_around(page, (size_t)hit, &owner);
         search_hit(search, owner, text);
@@ -479,14 +481,13 @@ static void search_folders(struct search *search)
 /* Names of a page with other letters than ASCII are folded one by one. */
 static void search_wide_page(struct search *search, struct str page)
 {
-    struct str text, needle = pattern_needle(&search->pattern);
+    struct str text;
     char folded[FOLD_SIZE(P2P_PART_MAX)];
     uint32_t name;
     size_t at = 0;
     while (texts_record(page, &at, &name, &text)) {
         size_t len = fold_text(text, folded, sizeof(folded));
-        if (needle.len == 0 ||
-            fold_find((struct str){folded, len}, needle, 0, search->pattern.anchor) >= 0)
+        if (fold_find((struct str){folded, len}, search->part, 0, search->anchor) >= 0)
             search_add(search, name, (struct str){NULL, 0});
     }
     search_spend(search, SEARCH_COST_PAGE);
@@ -496,7 +497,7 @@ static void search_page(struct search *search, uint32_t number)
 {
     bool wide;
     struct str page = texts_page(&search->catalog->names.texts, number, &wide);
-    if (wide || search->pattern.needle_len == 0)
+    if (wide)
         search_wide_page(search, page);
     else
         search_ascii_page(search, page);
@@ -563,11 +564,13 @@ void search_stop(struct search *search)
 static void search_set_filters(struct search *search)
 {
     struct str needle = pattern_needle(&search->pattern);
+    struct str ext = {search->pattern.ext, search->pattern.ext_len};
     size_t head = (size_t)(text_find_last(needle, '/') + 1);
+    search->part = needle.len > 0 ? needle : ext;
+    search->anchor = fold_anchor(search->part);
     texts_filter_add(&search->filter, needle);
     search->names_filter = search->filter;
-    texts_filter_add(&search->names_filter,
-                     (struct str){search->pattern.ext, search->pattern.ext_len});
+    texts_filter_add(&search->names_filter, ext);
     if (head > 0 && head < needle.len && !search->pattern.is_glob) {
         search->suffix = text_first(needle, head);
         search->tail = text_from_byte(needle, head);

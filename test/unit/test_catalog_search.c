@@ -172,6 +172,12 @@ static void matching(void **state)
         {"[", ""},
         {"odd[name", "odd[name"},
         {"ext:TXT", "docs/my report.txt|docs/reports.txt|twice/twice.txt"},
+        {"ext:t", ""},
+        {"ext:ogg", "music/Cafe\xcc\x81.ogg|music/caf\xc3\xa9 2.ogg"},
+        {"ext:2.ogg", ""},
+        {"*e* ext:Gz", "old/safe.tar.gz"},
+        {"ext:tar.gz", "old/safe.tar.gz"},
+        {"ext:tar", ""},
         {"report ext:.txt", "docs/my report.txt|docs/reports.txt"},
         {"size>48 size<70 report", "docs/report|docs/my report.txt|docs/reports.txt"},
         {"size>49 size<69 report", "docs/my report.txt"},
@@ -186,7 +192,7 @@ static void matching(void **state)
         {"node:other Report size>20",
          "docs/report|docs/my report.txt|docs/reports.txt|old/sreport"},
         {"node:other *.ogg kind:owned", "music/Cafe\xcc\x81.ogg|music/caf\xc3\xa9 2.ogg"},
-        {"size>98", "odd[name|twice/twice.txt"},
+        {"size>98", "odd[name|twice/twice.txt|old/safe.tar.gz"},
         {"0000000000000009000000000000000000000000000000000000000000000000", "odd[name"},
         {"size>x", "size> and size< want a size such as 10M"},
         {"kind:mine", "kind: wants owned or copy"},
@@ -203,7 +209,8 @@ static void matching(void **state)
                                         "old-report/x",
                                         "old/sreport",
                                         "odd[name",
-                                        "twice/twice.txt"};
+                                        "twice/twice.txt",
+                                        "old/safe.tar.gz"};
     struct world world;
     world_open(&world, WORLD_SIZE);
     for (uint32_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
