@@ -135,12 +135,12 @@ static void refuse_path(struct conn *conn, unsigned methods)
     }
 }
 
-/* Closes idle connections to bring the number of slots in use down to the class's limit. */
+/* Closes idle connections until one of the class fits. They are no members. */
 static bool class_has_room(struct conn *conn, enum server_class class)
 {
     struct server *server = conn->server;
-    while (atomic_load(&server->used) > server->limit[class])
-        if (!close_idle(server))
+    while (!slots_fit(server, class))
+        if (class == SERVER_MEMBERSHIP || !close_idle(server))
             return false;
     return true;
 }
@@ -150,7 +150,7 @@ static bool class_enter(struct conn *conn, enum server_class class)
 {
     if (conn->exchange.ticket && conn->class < class)
         class = conn->class;
-    conn->class = (uint8_t) class;
+    slots_class(conn, class);
     if (class_has_room(conn, class))
         return true;
     conn->server->stats.refused++;

@@ -7,7 +7,8 @@
 #include "run/exchange.h"
 
 /* Who gets in when slots run short: lower numbers first. Each class but the first leaves an eighth
- * of the slots to those before it. */
+ * of the slots to those before it. Members stay for good: so they leave a sixteenth to neighbours
+ * and clients, who get in there however many members there are. */
 enum server_class {
     SERVER_MEMBERSHIP,
     SERVER_NEIGHBOUR,
@@ -20,7 +21,8 @@ enum { SERVER_GET = 1, SERVER_POST = 2 };    /* GET answers HEAD too */
 enum { SERVER_NDJSON = 1, SERVER_JSON = 2 }; /* the body a POST must have; it comes line by line */
 enum {
     SERVER_ROUTES_MAX = 64, /* rows of all tables of a server */
-    SERVER_SHARE = 8        /* an eighth: what a class leaves to those before it */
+    SERVER_SHARE = 8,       /* an eighth: what a class leaves to those before it */
+    SERVER_KEPT = 16        /* a sixteenth: what members leave to others */
 };
 
 struct route {

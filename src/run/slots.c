@@ -24,6 +24,7 @@ static void limits_set(struct server *server)
     bool accepts = server->config.listener >= 0;
     for (uint32_t class = 0; class < SERVER_CLASSES; class ++)
         server->limit[class] = accepts ? slots - slots / SERVER_SHARE * class : slots;
+    server->kept = accepts ? slots / SERVER_KEPT : 0;
 }
 
 int slots_init(struct server *server, struct arena *arena)
@@ -153,10 +154,29 @@ void slots_yield(struct conn *conn)
     slots_unreserve(conn->server);
 }
 
+void slots_class(struct conn *conn, enum server_class class)
+{
+    struct server *server = conn->server;
+    server->members -= conn->class == SERVER_MEMBERSHIP;
+    server->members += class == SERVER_MEMBERSHIP;
+    conn->class = (uint8_t) class;
+}
+
+/* Its own slot is among those that are counted. */
+bool slots_fit(const struct server *server, enum server_class class)
+{
+    uint32_t used = atomic_load(&server->used);
+    bool is_kept = class == SERVER_NEIGHBOUR || class == SERVER_CLIENT;
+    if (class == SERVER_MEMBERSHIP)
+        return server->members <= server->limit[class] - server->kept;
+    return used <= server->limit[class] || (is_kept && used - server->members <= server->kept);
+}
+
 void slots_close(struct conn *conn)
 {
     struct server *server = conn->server;
     assert(conn->open);
+    slots_class(conn, SERVER_TRANSFER);
     loop_remove_fd(server->loop, &conn->fd);
     if (conn->transport.fd >= 0)
         plat_close(conn->transport.fd);

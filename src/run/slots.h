@@ -32,6 +32,7 @@ struct server {
     uint32_t *heads;       /* address chains, by hash */
     uint32_t heads_mask;
     uint32_t limit[SERVER_CLASSES]; /* slots that may be taken when one of the class comes */
+    uint32_t members, kept; /* open connections of that class; slots that they leave to others */
     struct slots_list list[CONN_LISTS];
     struct deadlines late, paced; /* coarse; to the millisecond */
     struct deadline accept_wait, reap_wait;
@@ -73,6 +74,10 @@ uint32_t slots_of(const struct conn *conn);
 /* Open connections of this address. */
 uint32_t slots_count(const struct server *server, const struct plat_addr *peer);
 
+/* It is of that class from now on. */
+void slots_class(struct conn *conn, enum server_class class);
+/* There is room for one of the class that has its slot and class already. */
+bool slots_fit(const struct server *server, enum server_class class);
 /* The idle connection to close first (lowest class, longest idle), NULL when none is idle. Those of
  * members never make room for newcomers: who is in stays in. */
 struct conn *slots_idle(const struct server *server);

@@ -13,7 +13,7 @@ from chains import sha256
 from fleet import SLOW, wait_until
 from holder import FakeIndex, FakeIndexHandler
 from rawhttp import Closed, Link, ask
-from wire import Member, content, ndjson, offer, put_line
+from wire import Member, content, del_line, ndjson, offer, put_line
 
 
 def join_stream(index, count, token_of):
@@ -86,58 +86,110 @@ def test_a_join_of_a_million_lines_is_bounded(fleet):
     )
 
 
+def room_of(index):
+    """Offers, nodes, connections, as the start line tells them."""
+    line = index.wait_log(r"room for (\d+) offers, (\d+) nodes, (\d+) connections")
+    return [int(number) for number in line.groups()]
+
+
+def check_goes_on(index, member, path):
+    """What an index does, it does for who is in."""
+    found = [index.file_by_content(content(path)), index.files(path)[0]]
+    assert [(line["path"], line["node"]) for line in found] == [(path, member.id)] * 2
+    assert path in [line["path"] for line in index.stream("/v1/list?limit=10000")[0]]
+    (source,), _ = index.stream(f"/v1/sources/{content(path)}")
+    assert source["node"] == member.id
+    before = index.stats()["alives"]
+    member.send_alive()
+    wait_until(lambda: index.stats()["alives"] == before + 1, what="its heartbeat")
+    member.link.send_request("GET", "/v1/stats")
+    assert [member.link.reply().status for _ in range(2)] == [200, 200]
+
+
 def test_a_full_table_refuses_the_newcomer(fleet):
-    """Offers beyond the room are counted as refused; the ones before stay, and removing some
-    makes room."""
-    index = fleet.index("-m", "8M")
-    with Member(index, "first") as first, Member(index, "greedy", port=10) as greedy, Member(
-        index, "late", port=11
-    ) as late:
-        first.joined(*[offer(f"first/{i}") for i in range(100)])
-        count, refused = 0, 0
-        reply = greedy.join()
-        while not refused and count < 400_000:
-            reply = greedy.update(*[put_line(f"greedy/{count + i}") for i in range(1000)])
-            if reply.status != 200:
-                break
-            refused = reply.lines()[0].get("refused", 0)
-            count += 1000
-        assert refused or reply.status == 507, f"{count} offers went into 8M"
-        index.wait_log(r"\bwarn\b.*(full|refus)", 2)
-        assert index.node("first")["offers"] == 100
-        assert index.file("first/99")["node"] == first.id
-        assert len(index.stream("/v1/search?q=first/&limit=1000")[0]) == 100
-        reply = late.join(*[offer(f"late/{i}") for i in range(10)])
-        assert (
-            reply.status in (503, 507)
-            or reply.lines()[0]["refused"] > 0
-            or reply.lines()[0]["accepted"] == 10
-        )
-        assert greedy.leave().status == 200
-        wait_until(
-            lambda: late.join(offer("late/now")).lines()[0].get("accepted") == 1, what="room again"
-        )
+    """As many offers as the start line says: all of them go in, the next one does not. Who brings
+    nothing but such ones is told 507 and what to do; the others go on, and room comes back."""
+    index = fleet.index("-m", "4M", "--index.lease", "1h")
+    room, _, _ = room_of(index)
+    with Member(index, "first") as first, Member(index, "big") as big, Member(index, "late") as late:
+        first.joined(offer("first/0"), offer("first/1"))
+        rows = [offer(f"d/{i}") for i in range(room - 2)]
+        answer = big.joined(*rows[:-1])
+        assert (answer["accepted"], answer["refused"]) == (room - 3, 0)
+        assert big.update({"op": "put", **rows[-1]}).json()["refused"] == 0
+        assert index.stats()["tables"]["offers"]["used"] == index.stats()["offers"] == room
+        reply = big.update(put_line("one/more"))
+        assert reply.status == 200 and reply.json()["refused"] == 1 and reply.json()["incomplete"]
+        reply = late.join(offer("late/0"), offer("late/1"))
+        assert reply.status == 507
+        assert reply.json() == {
+            "error": "no room for any of these offers",
+            "hint": "give the index more memory, or share less",
+        }
+        index.wait_log(r"warn +index: big .* 1 refused")
+        index.wait_log(r"warn +index: refused 127.0.0.1: no room for any of these offers")
+        assert index.stats()["offers_refused"] == 3 and index.node("late") is None
+        assert index.stats()["offers"] == room, "all that was there is there"
+        check_goes_on(index, first, "first/0")
+        assert first.update(del_line("first/1")).json()["refused"] == 0
+        assert late.joined(offer("late/0"))["refused"] == 0, "room for one"
+        check_goes_on(index, late, "late/0")
+        assert big.leave().status == 200
+        wait_until(lambda: index.stats()["tables"]["offers"]["used"] == 2, what="room again")
+        assert late.joined(*rows)["refused"] == 0
 
 
 def test_more_nodes_than_there_is_room_for(fleet):
-    index = fleet.index("-m", "8M")
+    """The last one that the start line has room for gets in, the next one is told 507; everybody is
+    heard meanwhile, and has the place of a node that leaves."""
+    index = fleet.index("-m", "4M", "--index.lease", "1h")
+    _, room, connections = room_of(index)
+    assert room < connections
     members = []
     try:
-        status = 200
-        while status == 200 and len(members) < 700:
-            member = Member(index, f"n{len(members)}", port=1000 + len(members))
-            members.append(member)
-            try:
-                status = member.join(offer(f"f{len(members)}")).status
-            except (Closed, ConnectionError):
-                status = 0
-        assert status in (200, 0, 503, 507), status
-        held = [m for m in members[:-1]]
-        names = {
-            n["name"] for n in members[0].link.request("GET", "/v1/nodes").lines() if "name" in n
+        for i in range(room):
+            members.append(Member(index, f"n{i}"))
+            members[i].joined(offer(f"f{i}"))
+        late = Member(index, "late")
+        members.append(late)
+        reply = late.join(offer("late"))
+        assert reply.status == 507
+        assert reply.json() == {
+            "error": "no room for another node",
+            "hint": "stop nodes that are not needed, or give the index more memory",
         }
-        assert names >= {m.name for m in held}
-        assert held[0].update(put_line("more")).status == 200, "who is in stays in"
+        assert {n["name"] for n in index.nodes()} == {f"n{i}" for i in range(room)}
+        assert index.stats()["tables"]["nodes"]["used"] == room
+        check_goes_on(index, members[0], "f0")
+        check_goes_on(index, members[room - 1], f"f{room - 1}")
+        assert members[1].update(put_line("more")).status == 200
+        assert members[2].leave().status == 200
+        late.joined(offer("late"))
+        check_goes_on(index, late, "late")
+    finally:
+        for member in members:
+            member.close()
+
+
+def test_more_members_than_connections(fleet):
+    """Those that find a connection keep it, the next is told to come again; and who only asks is
+    answered, however many members there are."""
+    index = fleet.index("-m", "8M", "--index.lease", "1h")
+    _, nodes, connections = room_of(index)
+    assert nodes > connections
+    members, status = [], 200
+    try:
+        while status == 200 and len(members) <= connections:
+            members.append(Member(index, f"n{len(members)}"))
+            status = members[-1].join(offer(f"f{len(members)}")).status
+        assert status == 503
+        assert len(members) - 1 == connections - connections // 16
+        for _ in range(connections // 8):
+            assert index.get("/v1/search?q=f1").status == 200
+        check_goes_on(index, members[0], "f1")
+        members[1].close()
+        wait_until(lambda: index.node("n1") is None, what="one has gone")
+        assert members[-1].join(offer("in/now")).status == 200
     finally:
         for member in members:
             member.close()

@@ -46,6 +46,11 @@ static const struct route routes[] = {
      .class = SERVER_MEMBERSHIP,
      .begin = hold_begin,
      .gone = note_gone},
+    {.methods = SERVER_GET,
+     .path = "/wait",
+     .class = SERVER_CLIENT,
+     .begin = hold_begin,
+     .gone = note_gone},
     {.methods = SERVER_POST,
      .path = "/slow",
      .class = SERVER_CLIENT,
@@ -171,22 +176,33 @@ static void test_idle_make_room(void **state)
     }
 }
 
-/* Members do not make room, not even for another member. */
+/* Members do not make room, not even for another member; and the last sixteenth of the slots is not
+ * for them, so that clients are heard, one after the other, however many members there are. */
 static void test_members_stay(void **state)
 {
     (void)state;
-    open_idle(0, 16, "GET /member" H);
-    raw_open(&raws[16], &rig);
-    raw_say(&raws[16], "GET /member" H);
-    raw_until_closed(&raws[16]);
-    for (int i = 0; i <= 16; i++) {
+    open_idle(0, 15, "GET /member" H);
+    open_idle(15, 16, "GET /hello" H);
+    open_idle(16, 17, "GET /hello" H);
+    raw_until_closed(&raws[15]);
+    raw_open(&raws[17], &rig);
+    raw_ask(&raws[17], "GET /member" H, &answer);
+    assert_int_equal(answer.status, 503);
+    raw_until_closed(&raws[17]);
+    for (int i = 0; i <= 17; i++) {
         raw_turn(&raws[i]);
-        assert_int_equal(raws[i].closed, i == 16);
+        assert_int_equal(raws[i].closed, i > 14);
         raw_close(&raws[i]);
     }
+    rig_until_connections(&rig, 0);
+    open_idle(0, 15, "GET /member" H); /* who has gone does not count any more */
+    for (int i = 0; i < 15; i++)
+        raw_close(&raws[i]);
 }
 
-/* Nobody idles: each class is refused at its own limit, and a join gets in to the last slot. */
+/* Nobody idles: each class is refused at its own limit, and a join gets in to the last slot but the
+ * one that is not for members. The first two who are held are clients, so that this one is taken.
+ */
 static void test_class_limits(void **state)
 {
     (void)state;
@@ -203,7 +219,7 @@ static void test_class_limits(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (; held < rows[i].held; held++) {
             raw_open(&raws[held], &rig);
-            raw_say(&raws[held], "GET /hold" H);
+            raw_say(&raws[held], held < 2 ? "GET /wait" H : "GET /hold" H);
             while (rig.held_count <= held)
                 loop_turn(rig.loop, 1);
         }
