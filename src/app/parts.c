@@ -185,7 +185,7 @@ static int open_index(struct app *app, size_t bytes)
         .nodes_per_address = (uint32_t)config_number(&app->settings, "node.per_address"),
         .mirrors = config_text(&app->settings, "index.mirrors"),
         .resolver = app->names.loop != NULL ? &app->names : NULL,
-        .background = app->identity.folder >= 0 ? &app->background[0] : NULL,
+        .background = &app->background[0],
         .folder = app->identity.folder,
         .snapshot_ms = (int64_t)config_number(&app->settings, "index.snapshot"),
         .server = app->server,

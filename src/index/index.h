@@ -26,7 +26,7 @@ struct index_config {
     struct str mirrors;      /* "HOST[:PORT],..." of the same directory; may be empty */
     struct worker *resolver; /* looks their names up; NULL: IP literals only */
     /* Where the directory is kept over a restart: an open state folder and a worker that may block
-     * on the disk; NULL: nowhere. */
+     * on the disk; NULL: nowhere. Folder -1: it cannot be written; the worker is not asked then. */
     struct worker *background;
     int folder;
     int64_t snapshot_ms;         /* how long after a change at the latest */

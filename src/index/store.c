@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One snapshot is under way at a time. The first change after one sets the time of the next, so
  * that an index where nothing happens writes nothing and wakes up for nothing. A disk that fails
- * is no reason to stop: it is said once a minute, and tried again. Loop thread. */
+ * is no reason to stop: it is said once a minute, and tried again. So is a state folder that could
+ * not be written when this began, but there is nothing to try. Loop thread. */
 #include "index/store.h"
 
 #include "index/changes.h"
@@ -31,6 +32,7 @@ struct store {
     int error; /* of the last try */
 };
 
+static void store_failed(struct index_role *role, int error);
 static void store_saved(struct index_role *role, int error);
 static void store_loaded(struct index_role *role, int error);
 static void store_on_time(void *ctx);
@@ -65,6 +67,11 @@ static bool store_is_changed(const struct index_role *role)
     return role->lines.last != role->store->saved_n;
 }
 
+static bool store_has_folder(const struct index_role *role)
+{
+    return role->config.folder >= 0;
+}
+
 static void store_save(struct index_role *role)
 {
     struct store *store = role->store;
@@ -76,8 +83,12 @@ static void store_save(struct index_role *role)
 static void store_on_time(void *ctx)
 {
     struct index_role *role = ctx;
-    if (!role->store->saving.under_way && !role->loading && store_is_changed(role))
+    if (role->store->saving.under_way || role->loading || !store_is_changed(role))
+        return;
+    if (store_has_folder(role))
         store_save(role);
+    else
+        store_failed(role, -P2P_EREADONLY);
 }
 
 static void store_after(struct index_role *role, int64_t wait_ms)
@@ -108,6 +119,12 @@ static void store_end(struct index_role *role)
         left(store->ctx);
 }
 
+static const char *store_reason(const struct index_role *role)
+{
+    return store_has_folder(role) ? log_error(role->store->error)
+                                  : "the state folder cannot be written";
+}
+
 static void store_failed(struct index_role *role, int error)
 {
     struct store *store = role->store;
@@ -119,7 +136,7 @@ static void store_failed(struct index_role *role, int error)
     if (log_pass(&store->gate, STORE_GATE_MS))
         log_line(LOG_WARN, "index",
                  "the directory cannot be kept on disk (%s): after a restart nodes must join anew",
-                 log_error(error));
+                 store_reason(role));
     store_after(role, store_earlier(STORE_AGAIN_MS, role->config.snapshot_ms));
 }
 
@@ -156,7 +173,7 @@ void store_leave(struct index_role *role, void (*left)(void *ctx), void *ctx)
     store->ctx = ctx;
     if (store->saving.under_way)
         return; /* its end is the end: what changes now is told by the nodes when they come back */
-    if (role->loading || !store_is_changed(role))
+    if (role->loading || !store_has_folder(role) || !store_is_changed(role))
         store_end(role);
     else
         store_save(role);
@@ -197,9 +214,20 @@ static void store_loaded(struct index_role *role, int error)
     store->ready(role);
 }
 
+/* Whoever could not open the folder has said so: that was this minute's line. */
+static void store_start_without(struct index_role *role)
+{
+    struct store *store = role->store;
+    (void)log_pass(&store->gate, STORE_GATE_MS);
+    store->error = -P2P_EREADONLY;
+    role->on_line = store_on_line;
+}
+
 void store_start(struct index_role *role, void (*ready)(struct index_role *role))
 {
-    if (!role->store) {
+    if (role->store && !store_has_folder(role))
+        store_start_without(role);
+    if (!role->store || !store_has_folder(role)) {
         ready(role);
         return;
     }
@@ -228,8 +256,8 @@ void store_put_stats(const struct index_role *role, struct buf *buf)
         json_put_field_i64(buf, "took_ms", store->took_ms);
         json_put_field_i64(buf, "behind", (int64_t)(role->lines.last - store->saved_n));
     }
-    json_put_field_bool(buf, "kept", store != NULL);
+    json_put_field_bool(buf, "kept", store && store_has_folder(role));
     if (store && store->error)
-        json_put_field_text(buf, "error", text_from(log_error(store->error)));
+        json_put_field_text(buf, "error", text_from(store_reason(role)));
     buf_put_char(buf, '}');
 }

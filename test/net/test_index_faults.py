@@ -22,6 +22,7 @@ YEARS = 365 * 86400
 TO_1970 = -int(time.time()) + 100
 KEPT = ("--index.snapshot", "100ms")
 CANNOT = "cannot be kept on disk"
+UNWRITABLE = "the state folder cannot be written"
 
 # --- killed at any moment ---
 
@@ -163,7 +164,7 @@ def test_what_a_disk_refuses_is_said_once_a_minute(fleet):
 
 @needs_mount
 def test_an_index_on_a_read_only_disk(fleet):
-    """Said once at the start; nodes join, change and leave as ever."""
+    """Said at the start; nodes join, change and leave as ever."""
     disk = Disk(fleet, "state", "size=1m")
     index = fleet.index(*KEPT, state=disk.path)
     index.stop()
@@ -178,10 +179,29 @@ def test_an_index_on_a_read_only_disk(fleet):
         assert member.leave().status == 200
     put(peer.share / "d.txt", b"delta", 0)
     index.wait_file("d.txt", sha256(b"delta"))
-    assert index.stats()["snapshot"] == {"kept": False}
+    assert index.stats()["snapshot"] == {"kept": False, "error": UNWRITABLE}
+    assert f"snapshot fault\t{UNWRITABLE}\n" in fleet.ok("status", index=index).out
     peer.stop()
     index.stop()
     assert len(index.out.matching(r"\bwarn\b.*(state|disk)")) == 1, index.report()
+
+
+@needs_mount
+def test_what_is_read_only_is_said_once_a_minute(fleet):
+    """From the start on, as long as there is something that is not kept."""
+    page = Page(fleet)
+    disk = Disk(fleet, "state", "size=1m,ro")
+    index = fleet.index(*KEPT, "--index.lease", "1h", state=disk.path, **page.how)
+    with Member(index, "m") as member:
+        member.joined(offer("a"))
+        for ahead_s, told in ((0, 0), (40, 0), (62, 1), (100, 1), (124, 2)):
+            page.suspended_for(ahead_s)
+            member.joined(offer("a"), offer(f"at-{ahead_s}"))
+            wait_until(lambda: len(index.out.matching(CANNOT)) >= told, what=f"line {told}")
+            changes_go_on(index, member)
+            assert len(index.out.matching(CANNOT)) == told, f"after {ahead_s} s"
+    assert all(UNWRITABLE in line for line in index.out.matching(CANNOT))
+    assert len(index.out.matching(r"warn +node: .*state folder")) == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user's process needs root")

@@ -406,6 +406,7 @@ def test_a_state_folder_that_cannot_be_written(fleet):
         member.joined(offer("a"))
         assert index.stats()["snapshot"]["kept"] is False
     index.stop()
+    assert list(state.iterdir()) == []
 
 
 def test_an_index_that_is_killed_again_and_again(fleet):
