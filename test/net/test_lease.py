@@ -10,7 +10,8 @@ import time
 import pytest
 
 from chains import sha256
-from fleet import free_port, wait_until
+from feed import offered
+from fleet import SLOW, free_port, wait_until
 from holder import FakeIndex, Holder
 from wire import Member, offer
 
@@ -37,27 +38,49 @@ def test_a_killed_peer_is_gone_at_once(fleet):
     index.wait_file("a.txt", node="kitchen")
     index.wait_file("a.txt", node="cellar")
     peer.kill()
-    began = time.monotonic()
     index.wait_gone("a.txt", node="kitchen", deadline=15)
-    assert time.monotonic() - began < 15, "the lease is 30 s"
     assert index.node("kitchen") is None
     (source,), _ = index.stream(f"/v1/sources/{sha256(b'alpha')}")
     assert source["name"] == "cellar"
     index.wait_log(r"index: .*kitchen.*(lost|gone)", 2)
 
 
+def test_killed_peers_are_gone_within_a_second(fleet):
+    """From the kill to the first search that does not find them; a machine that is busy may miss it
+    now and then."""
+    index = fleet.index()
+    names = [f"kitchen{i}" for i in range(5)]
+    peers = [fleet.peer(index, {f"{name}.txt": b"alpha"}, name=name) for name in names]
+    for peer in peers:
+        index.wait_file(f"{peer.name}.txt", sha256(b"alpha"))
+    took = []
+    for peer in peers:
+        began = time.monotonic()
+        peer.kill()
+        wait_until(lambda p=peer: not index.files(f"{p.name}.txt"), what=f"{peer.name} is gone")
+        took.append(time.monotonic() - began)
+    assert sorted(took)[2] < SLOW, took
+    assert index.stats()["lost"] == 5 and index.files("*") == []
+
+
 def test_a_stopped_peer_is_gone_after_its_lease_and_comes_back(fleet):
-    """A stopped process keeps its connections: only an application's message is a sign of life."""
+    """A stopped process keeps its connections, as one does whose machine has lost its power: only an
+    application's message is a sign of life. It comes back with one join."""
     index = fleet.index("--index.lease", "3s")
-    peer = fleet.peer(index, {"a.txt": b"alpha"})
-    index.wait_file("a.txt")
+    files = {"a.txt": b"alpha", **{f"f{i}": b"%d" % i for i in range(50)}}
+    peer = fleet.peer(index, files)
+    before = {index.wait_node("kitchen")["node"]: {path: sha256(data) for path, data in files.items()}}
+    wait_until(lambda: offered(index) == before, what="all of it")
+    joins = index.stats()["joins"]
     peer.send(signal.SIGSTOP)
     last_word = time.monotonic() - index.node("kitchen")["age_ms"] / 1000
     index.wait_gone("a.txt", deadline=8)
     took = time.monotonic() - last_word
-    assert took > 2.8, f"gone {took:.1f} s after its last word: the lease is 3 s"
+    assert 2.8 < took < 3 + SLOW, f"gone {took:.1f} s after its last word: the lease is 3 s"
+    assert offered(index) == {} and index.node("kitchen") is None
     peer.send(signal.SIGCONT)
-    index.wait_file("a.txt", sha256(b"alpha"))
+    wait_until(lambda: offered(index) == before, what="all of it is back")
+    assert index.stats()["joins"] == joins + 1
 
 
 def test_a_member_that_falls_silent_is_gone_after_its_lease(fleet):
