@@ -6,6 +6,7 @@
 #include "index/ask.h"
 
 #include "base/addr.h"
+#include "index/mirrors.h"
 #include "index/reply.h"
 #include "index/source.h"
 #include "platform/plat.h"
@@ -70,7 +71,8 @@ void ask_sources(struct exchange *exchange, void *context)
     struct record_content content;
     struct reach_asker asker = role_asker(exchange);
     struct buf buf = buf_on(role->scratch, sizeof(role->scratch));
-    if (!ask_content(role, exchange, exchange->tail, &content))
+    if (!ask_content(role, exchange, exchange->tail, &content) ||
+        mirrors_are_awaited(role, exchange))
         return;
     uint32_t count = source_collect(role, exchange, &content);
     ask_log(role, exchange, &content, count);
@@ -156,6 +158,8 @@ void ask_search(struct exchange *exchange, void *context)
         role_refuse(role, exchange, 400, "limit is not a number above 0", "leave it out");
         return;
     }
+    if (mirrors_are_awaited(role, exchange))
+        return;
     limit = limit < P2P_RESULTS_MAX ? limit : P2P_RESULTS_MAX;
     role->counters.searches++;
     ptrdiff_t length = http_query(exchange->head->query, "sha256", text, sizeof(text));
@@ -196,6 +200,8 @@ void ask_list(struct exchange *exchange, void *context)
                     "ask for /v1/list?prefix=TEXT&after=CURSOR&limit=NUMBER");
         return;
     }
+    if (mirrors_are_awaited(context, exchange))
+        return;
     page.limit = page.limit < P2P_PAGE_MAX ? page.limit : P2P_PAGE_MAX;
     reply_list(context, exchange, &page);
 }

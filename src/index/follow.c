@@ -78,6 +78,7 @@ static void follow_broken(struct follow *f, int error)
     char label[P2P_HOST_MAX + 8];
     follow_hang_up(f);
     f->state = FOLLOW_AWAY;
+    f->tried = f->tried || f->address_at + 1 >= f->address_count;
     f->address_at++;
     f->wait_ms = f->wait_ms == 0 ? FOLLOW_WAIT_MIN_MS : f->wait_ms * 2;
     if (f->wait_ms > FOLLOW_WAIT_MAX_MS)
@@ -98,6 +99,7 @@ static void follow_refuse(struct follow *f, const char *why, enum follow_state s
              follow_label(f, label), why);
     follow_hang_up(f);
     f->state = state;
+    f->tried = true;
     if (state != FOLLOW_SELF)
         follow_after(f, FOLLOW_IDLE_MS);
 }
@@ -246,6 +248,7 @@ static void follow_arrived(struct follow *f)
 {
     char label[P2P_HOST_MAX + 8];
     f->state = FOLLOW_IN;
+    f->tried = true;
     f->said_away = false;
     f->wait_ms = 0;
     log_line(LOG_INFO, "index", "in step with mirror %s after %lld ms, %u nodes fetched",

@@ -47,6 +47,7 @@ struct follow {
     char feed_name[FOLLOW_FEED_MAX + 1];
     uint64_t n, their_n; /* the last line that came; the last one that it has */
     bool greeted, said_away, ever;
+    bool tried;                                       /* once it was in step, or failed */
     int status;                                       /* of the answer that is coming in */
     int64_t began_ms, heard_ms, wait_ms, compared_ms; /* compared: 0: not yet */
     struct follow_flight flight[FOLLOW_FLIGHTS];

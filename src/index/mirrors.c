@@ -8,9 +8,12 @@
 
 #include <stdio.h>
 
+enum { MIRRORS_AWAIT_MS = 10000 }; /* what has not come until then is not waited for */
+
 struct mirrors {
     struct follow follow[P2P_INDEXES_MAX];
     int count;
+    bool known; /* they are not awaited any more */
 };
 
 int mirrors_init(struct index_role *role, struct arena *arena)
@@ -44,6 +47,31 @@ void mirrors_stop(struct index_role *role)
 {
     for (int i = 0; role->mirrors && i < role->mirrors->count; i++)
         follow_stop(&role->mirrors->follow[i]);
+}
+
+static bool mirrors_are_known(const struct index_role *role)
+{
+    const struct mirrors *mirrors = role->mirrors;
+    int tried = 0;
+    for (int i = 0; i < mirrors->count; i++) {
+        if (mirrors->follow[i].state == FOLLOW_IN)
+            return true;
+        tried += mirrors->follow[i].tried;
+    }
+    return tried == mirrors->count ||
+           loop_now_ms(role->config.loop) - role->started_ms >= MIRRORS_AWAIT_MS;
+}
+
+bool mirrors_are_awaited(struct index_role *role, struct exchange *exchange)
+{
+    struct mirrors *mirrors = role->mirrors;
+    if (!mirrors || mirrors->known)
+        return false;
+    mirrors->known = mirrors_are_known(role);
+    if (!mirrors->known)
+        role_refuse(role, exchange, 503, "this index has just begun and asks its mirrors",
+                    "come again");
+    return !mirrors->known;
 }
 
 void mirrors_put_addresses(const struct index_role *role, struct buf *buf,

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/name.h"
+#include "index/mirrors.h"
 #include "index/reply.h"
 #include "index/source.h"
 #include "platform/plat.h"
@@ -108,10 +109,12 @@ static uint32_t redirect_best_in_reach(const struct index_role *role, struct str
 }
 
 /* What that name means, and who has it: the first count of role->holders. 0: nobody good, and found
- * is what nobody has whole within reach. Negative: answered 404. */
+ * is what nobody has whole within reach. Negative: answered 404 or 503. */
 static int redirect_find(struct index_role *role, struct exchange *exchange,
                          struct lookup_offer *found)
 {
+    if (mirrors_are_awaited(role, exchange))
+        return -P2P_EAGAIN;
     const char *fault = name_fault(exchange->tail);
     uint32_t count = 0,
              best = fault ? 0 : lookup_best_named(role->catalog, exchange->tail, plat_wall_s());

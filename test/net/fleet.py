@@ -262,8 +262,14 @@ class Node:
         return ask(self.address, method, path, headers)
 
     def stream(self, path):
-        """The lines of an NDJSON answer: records and the end line (None when there is none)."""
-        reply = self.get(path)
+        """The lines of an NDJSON answer: records and the end line (None when there is none). Of an
+        index that has just begun when it has asked its mirrors."""
+
+        def settled():
+            reply = self.get(path)
+            return not (reply.status == 503 and b"asks its mirrors" in reply.body) and reply
+
+        reply = wait_until(settled, what=f"{self.name} has asked its mirrors")
         assert reply.status == 200, reply
         lines = reply.lines()
         end = lines.pop() if lines and lines[-1].get("end") is True else None

@@ -21,6 +21,8 @@ class FakeMirror:
         self.nodes, self.offers = {}, {}
         self.asked, self.readers = [], []
         self.gone = 0  # so many readers of the feed are told 410
+        self.talks = threading.Event()  # before, it does not tell its nodes
+        self.talks.set()
         self.closing = False
         self.server = Server(("127.0.0.1", 0), MirrorHandler)
         self.server.mirror, self.server.node_id = self, self.id
@@ -81,6 +83,7 @@ class FakeMirror:
 
     def close(self):
         self.closing = True
+        self.talks.set()
         self.end_readers()
         self.server.stop()
         self.thread.join(5)
@@ -103,6 +106,7 @@ class MirrorHandler(Handler):
                 node = parse_qs(url.query).get("node", [None])[0]
                 self.answer(200, ndjson(*mirror.snapshot(node)), LINES)
             elif url.path == "/v1/nodes":
+                mirror.talks.wait()
                 self.answer(200, ndjson(*mirror.nodes.values(), {"end": True}), LINES)
             else:
                 self.answer(404, b'{"error":"not here","hint":""}')

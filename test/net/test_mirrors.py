@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -14,7 +15,8 @@ from chains import sha256
 from feed import Cable, Feed, offered
 from fleet import SLOW, free_port, patience, program, put, wait_until
 from island import Island, sh
-from wire import Member, del_line, offer, put_line
+from mirror import FakeMirror
+from wire import Member, content, del_line, offer, put_line
 
 HEALED_S = 5  # after a break mirrors agree within
 
@@ -229,6 +231,74 @@ def test_no_search_fails_while_one_index_lives(fleet):
         ring.wait_in_step()
 
 
+def test_no_search_fails_while_indexes_are_killed_and_started(fleet):
+    """Not in any moment: one that is just back does not say that there is nothing."""
+    ring = Ring(fleet, 2, plain=True)
+    chance = random.Random()
+    fleet.peer(ring.indexes[0], {f"d/{i}.txt": b"%d" % i for i in range(300)})
+    for index in ring.indexes:
+        index.wait_file("d/299.txt", sha256(b"299"))
+    done, ended, faults = [0, 0], threading.Event(), []
+
+    def search(i):
+        asked = ",".join(index.address for index in (ring.indexes[i], ring.indexes[1 - i]))
+        while not ended.is_set():
+            result = fleet.run("search", "d/299.txt", index=asked)
+            if result.code != 0 or result.out.count("\n") != 1:
+                faults.append(result)
+            done[i] += 1
+
+    threads = [threading.Thread(target=search, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for turn in range(8):
+            victim = ring.indexes[turn % 2]
+            victim.kill()
+            before = done[turn % 2]
+            if chance.random() < 0.5:
+                wait_until(lambda n=before, i=turn % 2: done[i] > n + 2, what="the other was asked")
+            victim.restart()
+            ring.wait_in_step()
+            wait_until(lambda n=done[turn % 2], i=turn % 2: done[i] > n, what="it was asked")
+            victim.wait_file("d/299.txt", sha256(b"299"))
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert not faults, faults[:3]
+
+
+def test_who_has_just_begun_asks_its_mirrors_first(fleet):
+    """Until then it says so and nothing else, so that the next index is asked; it does not wait for
+    one that only keeps silent."""
+    mirror = fleet.own(FakeMirror())
+    mirror.node("n", ["d/a.txt"])
+    name = content("d/a.txt")
+    doors = ["/v1/search?q=a", f"/v1/search?sha256={name}", "/v1/list", f"/v1/sources/{name}"]
+    doors += ["/download/d/a.txt", "/metalink/d/a.txt"]
+    for talks in (True, False):
+        mirror.talks.clear()
+        index = fleet.index("--index.mirrors", mirror.address, name=f"index-{talks}")
+        for door in doors:
+            reply = index.get(door)
+            if reply.status == 503 and "mirrors" in reply.json()["error"]:
+                assert reply.header("retry-after") == "1", door
+            else:
+                assert index.out.matching("is away"), f"{door}: {reply}"
+        assert index.get("/v1/stats").status == index.get("/v1/nodes").status == 200
+        if talks:
+            mirror.talks.set()
+            wait_until(lambda x=index: x.stats()["mirrors"][0]["state"] == "in step")
+            found = [index.get(door) for door in doors]
+            assert [reply.status for reply in found[:4]] == [200] * 4
+            assert all(b"d/a.txt" in reply.body for reply in found[:3])
+        else:
+            index.wait_log("mirror .* is away: no answer in time")
+            assert index.files() == []
+            mirror.talks.set()
+
+
 def test_an_index_that_stands_still_is_passed_over(fleet, here):
     """Every command asks the next one when the first says nothing for 300 ms."""
     ring = Ring(fleet, 2, plain=True)
@@ -380,7 +450,6 @@ def test_what_found_no_room_is_incomplete_everywhere(fleet):
 def test_a_broken_line_is_not_followed(fleet):
     """Somebody who is no good mirror: it is left, said once, and tried again."""
     from http.server import BaseHTTPRequestHandler, HTTPServer
-    import threading
 
     class Bad(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
