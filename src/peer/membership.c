@@ -65,9 +65,10 @@ struct membership {
     int64_t update_ms, lease_ms, heard_ms, wait_ms;
     bool said_away;
     int conflicts; /* one after the other */
+    bool crowded;  /* some files found no room, a while ago: they are due again */
     struct log_gate refusal_gate;
     struct member_answer join_answer, update_answer, alive_answer, leave_answer;
-    struct loop_timer retry_timer, gather_timer, leave_timer;
+    struct loop_timer retry_timer, gather_timer, leave_timer, room_timer;
     struct loop_post gather;
     void (*left)(void *ctx);
     void *left_ctx;
@@ -283,6 +284,7 @@ static void join(struct membership *m)
                                      .ctx = &m->join_answer};
     changes_join(&m->changes);
     m->state = MEMBER_JOINING;
+    m->crowded = false;
     m->based = true;
     m->seq++;
     m->head_made = false;
@@ -383,6 +385,24 @@ static void on_retry_time(void *ctx)
         attach(m);
 }
 
+/* Nobody tells a node that others have gone: so it tries again, with all, since it cannot know
+ * which of its files are missing. */
+static void wait_for_room(struct membership *m)
+{
+    int64_t wait_ms = m->config.room_ms;
+    if (wait_ms == 0 || m->room_timer.place != 0)
+        return;
+    wait_ms += hash_random_below(&m->random, (uint32_t)wait_ms / 4 + 1);
+    timer_set(m, &m->room_timer, wait_ms);
+}
+
+static void on_room_time(void *ctx)
+{
+    struct membership *m = ctx;
+    m->crowded = true;
+    pump(m);
+}
+
 static void entered(struct membership *m, const struct member_answer *answer)
 {
     char at[ADDR_TEXT_MAX];
@@ -391,9 +411,11 @@ static void entered(struct membership *m, const struct member_answer *answer)
         log_line(LOG_INFO, "peer", "%s %s with %u files", joined ? "joined" : "is back at",
                  addr_format(directory_current(m->config.directory), at),
                  (unsigned)share_tree(m->config.share)->counts.present);
-    if (answer->refused > 0)
+    if (answer->refused > 0) {
         log_line(LOG_WARN, "peer", "the index has no room for %u of the files",
                  (unsigned)answer->refused);
+        wait_for_room(m);
+    }
     m->state = MEMBER_IN;
     m->said_away = false;
     m->wait_ms = 0;
@@ -525,6 +547,10 @@ static void pump(struct membership *m)
         broken(m, -P2P_ECLOSED, 0);
         return;
     }
+    if (m->crowded) {
+        join(m);
+        return;
+    }
     int64_t wait_ms = m->update_ms + MEMBER_GATHER_MS - loop_now_ms(m->config.loop);
     if (!changes_any(&m->changes)) {
         if (!m->alive_out)
@@ -593,6 +619,7 @@ void membership_close(struct membership *m)
     loop_stop_timer(m->config.loop, &m->retry_timer);
     loop_stop_timer(m->config.loop, &m->gather_timer);
     loop_stop_timer(m->config.loop, &m->leave_timer);
+    loop_stop_timer(m->config.loop, &m->room_timer);
 }
 
 /* ---- the beginning ---- */
@@ -627,6 +654,7 @@ int membership_init(struct membership **out, struct arena *arena,
     m->retry_timer = (struct loop_timer){.on_time = on_retry_time, .ctx = m};
     m->gather_timer = (struct loop_timer){.on_time = on_gather_time, .ctx = m};
     m->leave_timer = (struct loop_timer){.on_time = on_leave_time, .ctx = m};
+    m->room_timer = (struct loop_timer){.on_time = on_room_time, .ctx = m};
     m->gather = (struct loop_post){.run = on_gather, .ctx = m};
     *out = m;
     return json_reader_init(&m->reader, arena);

@@ -27,6 +27,8 @@ struct membership_config {
     enum record_role role;
     uint16_t port;
     const struct config *settings; /* read at init only */
+    /* So long after an index had no room for some of the files all are told it again. 0: never. */
+    int64_t room_ms;
     void (*load)(void *ctx, struct membership_load *out);
     void (*renewed)(void *ctx); /* the node has another id now */
     void *ctx;

@@ -18,7 +18,8 @@
 enum {
     PEER_SLACK = 64 * 1024, /* of the memory: alignment, and what others carve later */
     PEER_SCAN_MS = 1000,    /* the join waits so long for the first walk through the share, */
-    PEER_HASH_MS = 100      /* and so long for what is hashed quickly: one join, few updates */
+    PEER_HASH_MS = 100,     /* and so long for what is hashed quickly: one join, few updates */
+    PEER_ROOM_MS = 300000   /* a share of 100,000 files is 20 MB of join */
 };
 
 struct peer {
@@ -229,6 +230,7 @@ static int membership_make(struct peer *peer, struct arena *arena)
                                        .role = peer->config.role,
                                        .port = peer->config.port,
                                        .settings = peer->config.settings,
+                                       .room_ms = PEER_ROOM_MS,
                                        .load = on_load,
                                        .renewed = on_renewed,
                                        .ctx = peer};

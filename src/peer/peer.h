@@ -13,7 +13,7 @@
 /* What the role takes of the loop and of each transfer worker's loop, beside their servers. */
 enum {
     PEER_LOOP_FDS = 1, /* of the watch; its client connection is the pool's */
-    PEER_LOOP_TIMERS = 8,
+    PEER_LOOP_TIMERS = 9,
     PEER_WORKER_CONNECTIONS = 64,                   /* of each upload worker's server */
     PEER_WORKER_FDS = PEER_WORKER_CONNECTIONS + 16, /* and what is fetched */
     PEER_WORKER_TIMERS = 5

@@ -168,6 +168,7 @@ static void node_open(void)
                                        .role = RECORD_ROLE_PEER,
                                        .port = 7751,
                                        .settings = &shared->settings,
+                                       .room_ms = 20,
                                        .load = on_load,
                                        .renewed = on_renewed};
     assert_int_equal(membership_init(&w->membership, &shared->arena, &config), 0);
@@ -341,6 +342,30 @@ static void a_busy_index_is_asked_again(void **state)
     assert_int_equal(post_of("/v1/join", 2)->seq, 3); /* each with its own number */
 }
 
+#define NO_ROOM(accepted, refused)                                                                 \
+    "{\"id\":\"00000000000000000000000000000000\",\"lease_ms\":3000,\"feed\":\"x\",\"indexes\":[]" \
+    ","                                                                                            \
+    "\"accepted\":" accepted ",\"refused\":" refused ",\"incomplete\":true}"
+
+/* Room may have come back: all is told again, after a join and after an update, until all is in. */
+static void what_found_no_room_is_told_again(void **state)
+{
+    (void)state;
+    script("/v1/join", 200, NO_ROOM("0", "1") "\n{\"end\":true}");
+    script("/v1/join", 200, NO_ROOM("0", "1") "\n{\"end\":true}");
+    membership_start(w->membership);
+    wait_post("/v1/join", 2);
+    assert_int_equal(post_of("/v1/join", 2)->lines, 2);
+    assert_int_equal(post_of("/v1/join", 2)->seq, 3);
+    wait_post("/v1/alive", 2);
+    script("/v1/update", 200, NO_ROOM("0", "1"));
+    shared_put(&w->shared, "b.txt", "beta");
+    wait_post("/v1/update", 0);
+    assert_null(post_of("/v1/join", 3));
+    wait_post("/v1/join", 3);
+    assert_int_equal(post_of("/v1/join", 3)->lines, 3);
+}
+
 /* After a break the next update is tried first; the index knows the state before it. */
 static void a_break_is_mended_by_an_update(void **state)
 {
@@ -452,6 +477,7 @@ int main(void)
         test(an_id_in_use_is_given_up),
         test(its_own_id_in_use_is_not_given_up),
         test(a_busy_index_is_asked_again),
+        test(what_found_no_room_is_told_again),
         test(a_break_is_mended_by_an_update),
         test(a_lost_answer),
         test(an_index_that_comes_back),
