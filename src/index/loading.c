@@ -129,7 +129,7 @@ static void loading_read(struct worker_job *job)
 static void loading_set_aside(struct loading *loading)
 {
     int folder = loading->role->config.folder;
-    (void)plat_rename_beneath(folder, SAVING_NAME, folder, LOADING_BAD, true);
+    loading->aside = plat_rename_beneath(folder, SAVING_NAME, folder, LOADING_BAD, true) == 0;
 }
 
 static void loading_finish(struct loading *loading, int error)

@@ -25,6 +25,7 @@ struct loading {
     uint32_t at, count; /* the node looked at last; lines so far */
     int64_t began_ms;
     int failed;
+    bool aside; /* the file, which was of no use, has another name now */
     /* the worker's, while it reads */
     int fd, error;
     int64_t offset, size; /* of the lines, without the last */
@@ -33,8 +34,8 @@ struct loading {
 };
 
 /* done(role, error) comes later, or before this returns when the file is small: 0: read;
- * -P2P_ENOTFOUND: there is none; -P2P_EVERIFY: it was set aside (loading->fault); else what the
- * disk said. */
+ * -P2P_ENOTFOUND: there is none; -P2P_EVERIFY: it is of no use (loading->fault, aside); else what
+ * the disk said. */
 void loading_begin(struct loading *loading);
 /* No call back comes any more. The worker must not run. */
 void loading_stop(struct loading *loading);

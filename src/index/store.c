@@ -201,9 +201,8 @@ static void store_loaded(struct index_role *role, int error)
     store->saved_ms = loop_now_ms(role->config.loop);
     store->bytes = error ? 0 : (uint64_t)loading->size;
     if (error == -P2P_EVERIFY)
-        log_line(LOG_WARN, "index",
-                 "the snapshot is of no use and set aside as " SAVING_NAME ".bad: %s",
-                 loading->fault);
+        log_line(LOG_WARN, "index", "the snapshot is of no use and %s " SAVING_NAME ".bad: %s",
+                 loading->aside ? "set aside as" : "could not be set aside as", loading->fault);
     else if (error && error != -P2P_ENOTFOUND)
         log_line(LOG_WARN, "index", "the snapshot cannot be read: %s", log_error(error));
     else if (!error)

@@ -16,6 +16,7 @@ from chains import sha256
 from feed import Directory, Feed, offered
 from fleet import put, wait_until
 from wire import Member, del_line, offer, put_line
+from wrapped import Page
 
 KEPT = ("--index.snapshot", "100ms")
 
@@ -330,6 +331,61 @@ def test_a_damaged_snapshot_is_set_aside(fleet, damage, word):
     with Member(index, "m") as member:
         member.joined(offer("a"))
         assert saved(index).exists()
+
+
+def test_a_damaged_snapshot_that_cannot_be_set_aside(fleet):
+    index = fleet.index(*KEPT)
+    with Member(index, "m") as member:
+        member.joined(offer("a"))
+        path = saved(index)
+        index.kill()
+    path.write_bytes(damage_byte(path.read_bytes()))
+    (index.state / "snapshot.bad").mkdir()
+    index.restart()
+    index.wait_log("warn +index: the snapshot is of no use and could not be set aside as snapshot.bad: .*changed")
+    assert index.files() == []
+    with Member(index, "m") as member:
+        member.joined(offer("b"))
+        saved(index)
+        index.kill()
+    index.restart()
+    index.wait_log("read 1 nodes with 1 offers from disk")
+
+
+@pytest.mark.parametrize("what", ["fifo", "folder", "symlink"])
+def test_what_is_no_file_is_not_read(fleet, what):
+    """It neither stops the index nor makes it wait."""
+    index = fleet.index(*KEPT)
+    index.kill()
+    path = index.state / "snapshot"
+    if what == "fifo":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/etc/passwd")
+    index.restart()
+    index.wait_log("warn +index: the snapshot cannot be read")
+    with Member(index, "m") as member:
+        member.joined(offer("a"))
+        assert [f["path"] for f in index.files()] == ["a"]
+        if what == "folder":
+            index.wait_log("warn +index: the directory cannot be kept on disk")
+        else:
+            assert saved(index).is_file()
+
+
+def test_a_snapshot_is_on_the_disk_before_it_has_its_name(fleet):
+    """The file is synced, and its folder after the renaming: twice for each snapshot."""
+    page = Page(fleet)
+    index = fleet.index(*KEPT, **page.how)
+    with Member(index, "m") as member:
+        for i in range(3):
+            before = page.syncs()
+            member.joined(offer(f"f{i}"))
+            saved(index)
+            assert page.syncs() - before == 2
+            assert sorted(path.name for path in index.state.iterdir()) == ["identity", "lock", "snapshot"]
 
 
 def test_a_big_snapshot_is_read_while_it_answers(fleet):

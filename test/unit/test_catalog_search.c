@@ -435,6 +435,28 @@ static void truncation_is_told(void **state)
     world_close(&world);
 }
 
+/* The best of as many as are always ranked comes first, wherever it stands. */
+static void so_many_are_ranked(void **state)
+{
+    (void)state;
+    static const uint32_t places[] = {0, 1, 4096 / 2, 4096 - 1};
+    char path[40];
+    for (size_t k = 0; k < sizeof(places) / sizeof(places[0]); k++) {
+        struct world world;
+        world_open(&world, 8 << 20);
+        struct catalog_node *node = world_node(&world, 1);
+        world_begin(&world, node, 1, 1);
+        for (uint32_t i = 0; i < 4096; i++) {
+            snprintf(path, sizeof(path), i == places[k] ? "d/a word-%u" : "d/awords%u",
+                     (unsigned)i);
+            assert_int_equal(world_apply(&world, node, path, i + 1), 0);
+        }
+        world_commit(&world, node);
+        assert_true(text_begins(text_from(found(&world, "word", 3)), STR("d/a word-")));
+        world_close(&world);
+    }
+}
+
 static void holders_of_a_content(void **state)
 {
     (void)state;
@@ -617,6 +639,7 @@ int main(void)
         cmocka_unit_test(numbers_are_no_text),
         cmocka_unit_test(too_many_searches),
         cmocka_unit_test(truncation_is_told),
+        cmocka_unit_test(so_many_are_ranked),
         cmocka_unit_test(holders_of_a_content),
         cmocka_unit_test(nothing_that_stays_is_missed),
         cmocka_unit_test(signatures_are_made_anew),
