@@ -122,6 +122,23 @@ static void put_line(const char *label, const struct buf *value)
     }
 }
 
+/* Those that a peer knows: "10.0.0.5:7750, 10.0.0.6:7750", the one it is at first. */
+static void show_indexes(const struct json_value *stats)
+{
+    size_t count = 0;
+    char text[1024];
+    struct buf buf = buf_on(text, sizeof text - 1);
+    const struct json_value *indexes = json_get_array(stats, "indexes", &count);
+
+    for (size_t i = 0; i < count; i++) {
+        buf_put_text(&buf, i > 0 ? ", " : "");
+        buf_put_shown(&buf, json_item_text(json_item(indexes, i)));
+    }
+    if (count > 0) {
+        put_line("indexes", &buf);
+    }
+}
+
 /* "10.0.0.6:7750 in step, 3 behind" */
 static void show_mirrors(struct json_reader *reader, const struct json_value *stats)
 {
@@ -226,6 +243,7 @@ static void show(struct status *status, struct str line)
         }
     }
     if (stats != NULL) {
+        show_indexes(stats);
         show_tables(reader, stats);
         show_mirrors(reader, stats);
     }

@@ -203,11 +203,19 @@ def test_a_peer_goes_on_with_the_next_index(fleet):
     first, second = ring.indexes
     peer = fleet.peer(first, {"a.txt": b"alpha", "b.txt": b"beta"})
     second.wait_file("b.txt", sha256(b"beta"))
+
+    def indexes():
+        rows = fleet.ok("status", "-s", peer.state).rows()
+        return [row[1] for row in rows if row[0] == "indexes"]
+
+    assert indexes() == [f"{first.address}, {second.address}"]
     first.kill()
     put(peer.share / "c.txt", b"gamma")
     second.wait_file("c.txt", sha256(b"gamma"))
     assert len(second.files("*.txt")) == 3
     assert second.stats()["joins"] == 0, "an update was enough"
+    there = [f"{second.address}, {first.address}"]
+    wait_until(lambda: indexes() == there, what="the one where it is now is told first")
     wait_until(lambda: home_of(second, "kitchen") == answer_id(second))
     first.restart()
     wait_until(lambda: offered(first) == offered(second), HEALED_S)
