@@ -31,6 +31,7 @@ static const struct field {
     {"nodes", "nodes", SHOW_COUNT},
     {"offers", "offers", SHOW_COUNT},
     {"contents", "contents", SHOW_COUNT},
+    {"offers_refused", "offers refused", SHOW_COUNT},
     {"files", "shared files", SHOW_COUNT},
     {"bytes", "shared", SHOW_SIZE},
     {"hashed", "hashed files", SHOW_COUNT},
@@ -187,8 +188,8 @@ static void show_tables(struct json_reader *reader, const struct json_value *sta
     }
 }
 
-/* "kitchen 1a2b3c4d peer 10.0.0.7:7751 active 2.0 s, epoch 3.18, 12 offers, 2 uploads, 6 free"; on
- * a terminal in two lines. */
+/* "kitchen 1a2b3c4d peer 10.0.0.7:7751 active 2.0 s, epoch 3.18, 12 offers, 2 uploads, 6 free",
+ * and ", incomplete" when the index had no room for all; on a terminal in two lines. */
 static void show_node(const struct told_node *node)
 {
     char text[512], at[ADDR_TEXT_MAX] = "-";
@@ -216,6 +217,7 @@ static void show_node(const struct told_node *node)
         buf_put_size(&buf, node->rate);
         buf_put(&buf, STR("/s"));
     }
+    buf_put_text(&buf, node->incomplete ? ", incomplete" : "");
     put_line(two ? "" : "node", &buf);
 }
 

@@ -2,6 +2,7 @@
 """More than there is room for: what does not fit is refused with a reason, what is there stays
 right, nothing ends."""
 
+import re
 import resource
 import select
 import threading
@@ -126,6 +127,9 @@ def test_a_full_table_refuses_the_newcomer(fleet):
             "error": "no room for any of these offers",
             "hint": "give the index more memory, or share less",
         }
+        status = fleet.ok("status", index=index).out
+        assert re.search(rf"^node\tbig .*, {room - 2} offers, .*, incomplete$", status, re.M)
+        assert re.search(r"^node\tfirst .* free$", status, re.M) and "\noffers refused\t3\n" in status
         index.wait_log(r"warn +index: big .* 1 refused")
         index.wait_log(r"warn +index: refused 127.0.0.1: no room for any of these offers")
         assert index.stats()["offers_refused"] == 3 and index.node("late") is None
