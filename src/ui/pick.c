@@ -284,7 +284,7 @@ void pick_on(struct pick *pick)
 
 void pick_stop(struct pick *pick)
 {
-    directory_cancel(&pick->query.call);
+    query_cancel(&pick->query);
     walk_stop(&pick->walk);
 }
 

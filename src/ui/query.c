@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Asking an index and reading its lines; every way in which that can fail is said once, with its
- * exit status. */
+ * exit status. When all indexes are busy, as one that has just begun is, they are asked again for a
+ * while. */
 #include "ui/query.h"
 
 #include "base/text.h"
 
 #include <string.h>
 
-enum { QUERY_TIMEOUT_MS = 10000, QUERY_BROKEN_MAX = P2P_INDEXES_MAX };
+enum {
+    QUERY_TIMEOUT_MS = 10000,
+    QUERY_BROKEN_MAX = P2P_INDEXES_MAX,
+    QUERY_BUSY_MS = 500,
+    QUERY_BUSY_MAX = 20 /* times; an index that has just begun is busy for ten seconds at most */
+};
 
 bool query_is_content(struct str text, struct record_content *out)
 {
@@ -35,11 +41,22 @@ static void on_head(void *ctx, const struct http_head *head)
     query->ended = false;
 }
 
+static bool is_busy(const struct query *query)
+{
+    return query->http_status == 503 && query->waits < QUERY_BUSY_MAX;
+}
+
 static void refused(struct query *query, struct str line)
 {
     struct str error, hint;
 
     record_read_error(&query->session->json, line, &error, &hint);
+    if (is_busy(query)) {
+        if (query->waits == 0 && !query->session->line->quiet) {
+            session_say("waiting for the index: %.*s", (int)error.len, error.ptr);
+        }
+        return;
+    }
     session_say("the index refused: %.*s%s%.*s", (int)error.len, error.ptr,
                 hint.len > 0 ? "; " : "", (int)hint.len, hint.ptr);
     query->said = true;
@@ -71,6 +88,7 @@ static void on_line(void *ctx, struct str line)
 }
 
 static int send(struct query *query);
+static void on_done(void *ctx, int result);
 
 /* An index that is gone in the middle of its answer is no reason to fail while there are others. */
 static bool again(struct query *query)
@@ -87,11 +105,33 @@ static bool again(struct query *query)
     return send(query) == 0;
 }
 
+static void on_time(void *ctx)
+{
+    struct query *query = ctx;
+    int error = send(query);
+
+    if (error != 0) {
+        on_done(query, error);
+    }
+}
+
+static bool wait_for_index(struct query *query)
+{
+    struct loop *loop = query->session->loop;
+
+    query->timer = (struct loop_timer){.on_time = on_time, .ctx = query};
+    query->waits++;
+    return loop_set_timer(loop, &query->timer, loop_now_ms(loop) + QUERY_BUSY_MS) == 0;
+}
+
 static void on_done(void *ctx, int result)
 {
     struct query *query = ctx;
     int status = 0;
 
+    if (result == 0 && is_busy(query) && wait_for_index(query)) {
+        return;
+    }
     if (result != 0 && query->http_status == 0) {
         status = session_no_index(query->session, result);
     } else if (query->http_status != 200) {
@@ -127,9 +167,15 @@ static int send(struct query *query)
 
 void query_ask(struct query *query)
 {
-    query->broken = 0;
+    query->broken = query->waits = 0;
     int error = send(query);
     if (error != 0) {
         on_done(query, error);
     }
+}
+
+void query_cancel(struct query *query)
+{
+    directory_cancel(&query->call);
+    loop_stop_timer(query->session->loop, &query->timer);
 }

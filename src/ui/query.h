@@ -18,18 +18,22 @@ struct query {
     void *ctx;
     /* of the query */
     struct directory_call call;
+    struct loop_timer timer; /* until a busy index is asked again */
     char target[P2P_URL_MAX];
     char next[256]; /* the end line's cursor */
     struct record_end end;
     int http_status;
     uint32_t came; /* results of this answer */
     int broken;    /* answers that broke off */
+    int waits;     /* for a busy index */
     bool ended, said;
 };
 
 /* Asks. The path and query string are built by the caller in query->target (encoded, ended by NUL);
  * session, stream and the callbacks are set. on_end comes always, perhaps before this returns. */
 void query_ask(struct query *query);
+/* Forgets what was asked: on_end does not come. Without a question under way it does nothing. */
+void query_cancel(struct query *query);
 
 /* "/v1/search?q=TEXT&limit=N" or, for 64 hex digits, "/v1/search?sha256=…". 0, or -P2P_ETOOBIG. */
 int query_put_search(struct query *query, struct str text, int limit);

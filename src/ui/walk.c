@@ -312,7 +312,7 @@ void walk_stop(struct walk *walk)
 {
     if (walk->running) {
         walk->running = false;
-        directory_cancel(&walk->query.call);
+        query_cancel(&walk->query);
         loop_stop_timer(walk->session->loop, &walk->timer);
         hang_up(walk);
     }

@@ -335,32 +335,45 @@ def test_a_request_that_gets_no_buffer_is_told_so(fleet):
 
 
 class BusyIndex(FakeIndex):
-    """Has no room for anybody who asks."""
+    """Has no room for anybody who asks, so many times."""
 
     class Handler(FakeIndexHandler):
         def do_GET(self):
             self.server.index.asked += 1
+            if self.server.index.asked > self.server.index.times:
+                super().do_GET()
+                return
             body = b'{"error":"all buffers are in use","hint":"try again"}\n'
             self.answer(503, body, {"Content-Type": "application/json", "Retry-After": "1"})
 
-    def __init__(self):
+    def __init__(self, times=1000):
         super().__init__()
-        self.asked = 0
+        self.asked, self.times = 0, times
         self.server.RequestHandlerClass = BusyIndex.Handler
 
 
 @pytest.mark.parametrize("what", [("search", "kept"), ("list",), ("who", "kept.bin")])
 def test_commands_at_a_busy_index(fleet, what):
-    """They ask the next one; when all are busy they say so."""
+    """They ask the next one, and when all are busy again."""
     index = fleet.index()
     with Member(index) as member:
         member.joined(offer("kept.bin"))
-        busy, too = fleet.own(BusyIndex()), fleet.own(BusyIndex())
+        busy, too = fleet.own(BusyIndex()), fleet.own(BusyIndex(times=2))
         result = fleet.ok(*what, "-i", f"{busy.address},{index.address}")
         assert "kept.bin" in result.out and busy.asked == 1, result
-        result = fleet.fails(1, *what, "-i", f"{busy.address},{too.address}")
-        assert "all buffers are in use; try again" in result.err
-        assert too.asked >= 1
+        too.found = [{**too.found[0], "next": None}]  # the end of a list, too
+        result = fleet.run(*what, "-i", f"{busy.address},{too.address}")
+        assert result.code == 4, result
+        assert result.err.startswith("p2p: waiting for the index: all buffers are in use\n"), result
+        assert result.err.count("waiting") == 1 and too.asked >= 3, result
+
+
+@pytest.mark.once
+def test_commands_wait_ten_seconds_for_a_busy_index(fleet):
+    busy = fleet.own(BusyIndex())
+    result = fleet.fails(1, "search", "kept", "-i", busy.address)
+    assert "p2p: the index refused: all buffers are in use; try again\n" in result.err
+    assert busy.asked == 21
 
 
 def test_who_asks_and_goes(fleet):
