@@ -177,5 +177,7 @@ void query_ask(struct query *query)
 void query_cancel(struct query *query)
 {
     directory_cancel(&query->call);
-    loop_stop_timer(query->session->loop, &query->timer);
+    if (query->timer.place != 0) {
+        loop_stop_timer(query->session->loop, &query->timer);
+    }
 }

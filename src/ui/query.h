@@ -32,7 +32,8 @@ struct query {
 /* Asks. The path and query string are built by the caller in query->target (encoded, ended by NUL);
  * session, stream and the callbacks are set. on_end comes always, perhaps before this returns. */
 void query_ask(struct query *query);
-/* Forgets what was asked: on_end does not come. Without a question under way it does nothing. */
+/* Forgets what was asked: on_end does not come. One that was never asked, all zeroes, is left as it
+ * is. */
 void query_cancel(struct query *query);
 
 /* "/v1/search?q=TEXT&limit=N" or, for 64 hex digits, "/v1/search?sha256=…". 0, or -P2P_ETOOBIG. */

@@ -287,3 +287,21 @@ class FakeIndexHandler(Handler):
             "seq": first["seq"],
         }
         return [answer, {"end": True}] if post["path"] == "/v1/join" else [answer]
+
+
+class BusyIndex(FakeIndex):
+    """Has no room for anybody who asks, so many times."""
+
+    class Handler(FakeIndexHandler):
+        def do_GET(self):
+            self.server.index.asked += 1
+            if self.server.index.asked > self.server.index.times:
+                super().do_GET()
+                return
+            body = b'{"error":"all buffers are in use","hint":"try again"}\n'
+            self.answer(503, body, {"Content-Type": "application/json", "Retry-After": "1"})
+
+    def __init__(self, times=1000):
+        super().__init__()
+        self.asked, self.times = 0, times
+        self.server.RequestHandlerClass = BusyIndex.Handler

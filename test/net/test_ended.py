@@ -17,6 +17,7 @@ import pytest
 
 from chains import sha256
 from fleet import SLOW, below, free_port, left_in, program, run_prefix, wait_until
+from holder import BusyIndex
 from rawhttp import Link, ask, patience
 from test_faults import SLOWLY, begin_get, ended
 from wire import Member, ndjson, offer
@@ -279,6 +280,20 @@ def test_a_command_that_waits_for_an_index(fleet, index, here, words, number):
     assert process.returncode == 128 + number, (process.returncode, err)
     assert time.monotonic() - begun < 2 * SLOW
     index.send(signal.SIGCONT)
+    assert left_in(here) == []
+
+
+@pytest.mark.parametrize("words", [["list"], ["search", "a"], ["get", "a"], ["get", "a/"]], ids=" ".join)
+def test_a_command_that_waits_for_a_busy_index(fleet, here, words):
+    """Nor by one that tells it to come again."""
+    busy = fleet.own(BusyIndex())
+    process = fleet.spawn(*words, "-i", busy.address, cwd=here)
+    assert b"waiting for the index: all buffers" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130 and b"refused" not in err, (process.returncode, err)
+    assert time.monotonic() - begun < 2 * SLOW
     assert left_in(here) == []
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from chains import sha256
 from fleet import SLOW, wait_until
-from holder import FakeIndex, FakeIndexHandler
+from holder import BusyIndex
 from rawhttp import Closed, Link, ask
 from wire import Member, content, del_line, ndjson, offer, put_line
 
@@ -332,24 +332,6 @@ def test_a_request_that_gets_no_buffer_is_told_so(fleet):
         wait_until(lambda: reachable(index), 15, "serves again")
         assert index.file("kept.bin")["node"] == member.id
         assert index.stats()["connections"]["refused"] >= 1
-
-
-class BusyIndex(FakeIndex):
-    """Has no room for anybody who asks, so many times."""
-
-    class Handler(FakeIndexHandler):
-        def do_GET(self):
-            self.server.index.asked += 1
-            if self.server.index.asked > self.server.index.times:
-                super().do_GET()
-                return
-            body = b'{"error":"all buffers are in use","hint":"try again"}\n'
-            self.answer(503, body, {"Content-Type": "application/json", "Retry-After": "1"})
-
-    def __init__(self, times=1000):
-        super().__init__()
-        self.asked, self.times = 0, times
-        self.server.RequestHandlerClass = BusyIndex.Handler
 
 
 @pytest.mark.parametrize("what", [("search", "kept"), ("list",), ("who", "kept.bin")])
