@@ -483,7 +483,7 @@ test-long:
 
 N ?= 100
 TEST ?=
-flaky: all
+flaky: all wrapped
 	@P2P=$(abspath $(NATIVE)) P2P_BUILD=$(abspath $(BUILD)) PYTHON='$(PYTHON)' bash test/flaky.sh '$(TEST)' $(N)
 
 # Counts of the unit tests and of the network tests together.
