@@ -41,9 +41,9 @@ struct search {
     uint32_t exact; /* the name that was found by hash */
     uint32_t freed; /* the catalog's count when it began */
     struct texts_filter filter, names_filter, suffix_filter;
-    struct str
-        part; /* what pages are looked through for: the needle or, without one, the extension */
-    size_t anchor; /* of that, for fold_find */
+    /* What pages are looked through for: the needle or, without one, the extension. */
+    struct str part;
+    size_t anchor; /* of part, for fold_find */
     /* The needle up to its last slash, when something follows, and that; in pattern.folded. */
     struct str suffix, tail;
     struct names_walk walk;
@@ -114,13 +114,18 @@ static void search_spend(struct search *search, uint32_t units)
     search->work -= units < search->work ? units : search->work;
 }
 
+/* A match, of an offer that fits. */
+static void search_count(struct search *search, uint32_t offer, enum pattern_fit fit)
+{
+    search->matched++;
+    ranking_add(&search->found, search_rank(search, fit, tables_offer(search->catalog, offer)),
+                offer);
+}
+
 static void search_match(struct search *search, uint32_t offer, enum pattern_fit fit)
 {
-    const struct tables_offer *at = tables_offer(search->catalog, offer);
-    if (!search_offer_fits(search, at))
-        return;
-    search->matched++;
-    ranking_add(&search->found, search_rank(search, fit, at), offer);
+    if (search_offer_fits(search, tables_offer(search->catalog, offer)))
+        search_count(search, offer, fit);
 }
 
 /* A path, folded: the folder's part is made once for all names of a run that lie in it. Good only
@@ -300,7 +305,7 @@ static void search_offers(struct search *search)
         enum pattern_fit fit =
             search_name_fit(search, &path, at->name, names_base(&catalog->names, at->name));
         if (fit != PATTERN_NO)
-            search_match(search, search->offer, fit);
+            search_count(search, search->offer, fit);
     }
     if (search->offer == fresh)
         search->phase = SEARCH_DONE;
@@ -351,12 +356,10 @@ static bool search_folder_has(const struct search *search, struct str folded)
     return fold_find(folded, pattern_needle(&search->pattern), 0, search->pattern.anchor) >= 0;
 }
 
-/* The needle lies in the folder's text, or begins in it. folded is the folder, with its last slash.
- */
-static bool search_folder_fits(const struct search *search, struct str folded)
+/* The needle begins in the folder, whose text ends in a slash, and may end in a name there. */
+static bool search_folder_begins(const struct search *search, struct str folded)
 {
-    return search_folder_has(search, folded) ||
-           (search->suffix.len > 0 && text_ends(folded, search->suffix));
+    return search->suffix.len > 0 && text_ends(folded, search->suffix);
 }
 
 static void search_take_folders(struct search *search, uint32_t page)
@@ -374,7 +377,8 @@ static void search_take_folders(struct search *search, uint32_t page)
     }
     while (texts_record(bytes, &at, &owner, &text)) {
         size_t len = fold_text(text, folded, sizeof(folded));
-        if (search_folder_fits(search, (struct str){folded, len}))
+        struct str folder = {folded, len};
+        if (search_folder_has(search, folder) || search_folder_begins(search, folder))
             search->folder[search->folder_count++] = owner;
     }
     search_spend(search, SEARCH_COST_PAGE);
@@ -389,9 +393,10 @@ static void search_walk_begin(struct search *search, uint32_t folder)
     if (names_folder_at(names, folder)->count == 0)
         return;
     size_t len = fold_text(names_folder_text(names, folder), folded, sizeof(folded));
-    if (!search_folder_fits(search, (struct str){folded, len}))
+    struct str text = {folded, len};
+    search->sifting = !search_folder_has(search, text);
+    if (search->sifting && !search_folder_begins(search, text))
         return;
-    search->sifting = !search_folder_has(search, (struct str){folded, len});
     search->walking = true;
     names_walk_begin(names, &search->walk, folder);
 }
@@ -560,7 +565,7 @@ void search_stop(struct search *search)
     ranking_sort(&search->found);
 }
 
-/* The needle's part up to its last slash, when a name may hold what follows. */
+/* What pages must hold. Of a needle that a name may end, also its part up to the last slash. */
 static void search_set_filters(struct search *search)
 {
     struct str needle = pattern_needle(&search->pattern);

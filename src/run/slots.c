@@ -176,7 +176,7 @@ void slots_close(struct conn *conn)
 {
     struct server *server = conn->server;
     assert(conn->open);
-    slots_class(conn, SERVER_TRANSFER);
+    slots_class(conn, SERVER_TRANSFER); /* as it was opened: a member no longer */
     loop_remove_fd(server->loop, &conn->fd);
     if (conn->transport.fd >= 0)
         plat_close(conn->transport.fd);
