@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -165,11 +166,21 @@ static void signals_set(void (*action)(int))
         (void)sigaction(caught[i], &set, NULL);
 }
 
+/* At the first call of a thread that may wait, ThreadSanitizer makes room for signals that wait,
+ * and loses the one that comes meanwhile. Let that call be one before any signal is caught. */
+static void make_room_for_signals(void)
+{
+#ifdef __SANITIZE_THREAD__
+    (void)poll(NULL, 0, 0);
+#endif
+}
+
 int plat_signals_open(int *out_fd)
 {
     int result = signal_pipe.read_fd < 0 ? plat_wake_open(&signal_pipe) : 0;
     if (result != 0)
         return result;
+    make_room_for_signals();
     (void)signal(SIGPIPE, SIG_IGN);
     signals_set(on_signal);
     *out_fd = signal_pipe.read_fd;

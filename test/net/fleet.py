@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+import stuck
 from rawhttp import SLOW, ask, patience, split_address
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -219,10 +220,11 @@ class Node:
         try:
             code = self.process.wait(patience(deadline))
         except subprocess.TimeoutExpired:
+            still = stuck.where(self.pid)
             self.process.kill()
             self.process.wait()
             raise AssertionError(
-                f"{self.name} did not end within {patience(deadline)} s; {self.report()}"
+                f"{self.name} did not end within {patience(deadline)} s; {self.report()}\n{still}"
             ) from None
         self.keep_port()
         text = self.err.text()
@@ -464,7 +466,13 @@ class Command(subprocess.Popen):
     """Its end is waited for with patience."""
 
     def communicate(self, input=None, timeout=None):
-        return super().communicate(input, timeout and patience(timeout))
+        try:
+            return super().communicate(input, timeout and patience(timeout))
+        except subprocess.TimeoutExpired as late:
+            raise AssertionError(
+                f"{self.args} did not end within {patience(timeout)} s; it said {late.output}, "
+                f"{late.stderr}\n{stuck.where(self.pid)}"
+            ) from None
 
     def ended(self, deadline=10):
         """The exit code."""
