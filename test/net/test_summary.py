@@ -31,8 +31,8 @@ class WrongFile(Holder):
         return b"\0" * length
 
 
-def two_seeds(fleet, index, data):
-    for name, limit in (("slow", "1M/s"), ("fast", "3M/s")):
+def two_seeds(fleet, index, data, slow="1M/s", fast="3M/s"):
+    for name, limit in (("slow", slow), ("fast", fast)):
         fleet.peer(index, {"film.bin": data}, "--transfer.upload_limit", limit, name=name)
         index.wait_file("film.bin", sha256(data), node=name)
 
@@ -78,7 +78,7 @@ def test_the_bound_knows_the_own_limit(fleet, index, here):
 def test_the_figures_through_a_peer(fleet, index):
     """As a peer's work the same figures come, and its statistics count."""
     data = os.urandom(2 * MIB)
-    two_seeds(fleet, index, data)
+    two_seeds(fleet, index, data, "200K/s", "600K/s")  # so that there is something left for the liar
     liar = fleet.own(WrongPieces(index, data, name="liar", path="film.bin"))
     desk = fleet.peer(index, {}, name="desk")
     (line,) = fleet.json("get", "film.bin", "-s", desk.state, index=index)
@@ -93,7 +93,7 @@ def test_the_figures_through_a_peer(fleet, index):
 
 def test_the_summary_names_who_lied(fleet, index, here):
     data = os.urandom(2 * MIB)
-    fleet.peer(index, {"film.bin": data}, "--transfer.upload_limit", "2M/s", name="honest")
+    fleet.peer(index, {"film.bin": data}, "--transfer.upload_limit", "600K/s", name="honest")
     index.wait_file("film.bin", sha256(data), node="honest")
     fleet.own(WrongPieces(index, data, name="liar", path="film.bin"))
     result = fleet.run("get", "film.bin", "-v", index=index, cwd=here)

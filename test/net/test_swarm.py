@@ -122,7 +122,7 @@ class LyingPart(Holder):
 
 
 def test_a_part_that_lies_is_found_out(fleet):
-    index, _, data = seed_of(fleet, 4 * MIB)
+    index, _, data = seed_of(fleet, 2 * MIB, "1M/s")
     liar = fleet.own(LyingPart(index, data, name="liar", path="image.bin", have=50))
     folder, process = getter(fleet, index, 0)
     (line,), _ = ended(process)

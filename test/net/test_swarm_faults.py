@@ -89,7 +89,7 @@ class Crawls(Holder):
 @pytest.mark.parametrize("getters", [1, 2])
 def test_a_holder_that_crawls(fleet, getters):
     """What it was asked for comes from others; it would take a minute for each piece."""
-    index, _, data = seed_of(fleet, 2 * MIB, "4M/s")
+    index, _, data = seed_of(fleet, 2 * MIB, "1M/s")
     crawler = fleet.own(Crawls(index, data, "crawler", "image.bin"))
     for line in each_right([getter(fleet, index, i) for i in range(getters)], data):
         assert line["elapsed_ms"] < 30000 * SLOW
