@@ -336,13 +336,17 @@ static uint8_t others_byte(const struct plan *plan, uint32_t byte)
     return bits;
 }
 
+/* Pieces of a byte that are not below the floor. */
+static uint8_t above_byte(uint32_t floor, uint32_t byte)
+{
+    return (uint8_t)(byte * 8 >= floor ? 0xff : floor >= byte * 8 + 8 ? 0 : 0xff >> floor % 8);
+}
+
 static uint8_t allowed_byte(const struct choice *choice, uint32_t byte)
 {
     const struct plan *plan = choice->plan;
     uint8_t bits = (uint8_t)(has_byte(plan, choice->source, byte) & ~plan->done[byte]);
-    uint32_t floor = choice->wish->floor;
-    if (byte * 8 < floor)
-        bits = (uint8_t)(floor >= byte * 8 + 8 ? 0 : bits & 0xff >> floor % 8);
+    bits &= above_byte(choice->wish->floor, byte);
     if (bits != 0 && choice->last_resort)
         bits = (uint8_t)(bits & ~others_byte(plan, byte));
     return bits;
@@ -676,14 +680,14 @@ bool plan_is_finished(const struct plan *plan)
     return plan->done_count == plan->shape.pieces;
 }
 
-uint32_t plan_nowhere(const struct plan *plan)
+uint32_t plan_nowhere(const struct plan *plan, uint32_t floor)
 {
     uint32_t nowhere = 0;
     for (uint32_t byte = 0; byte < bitmap_size(plan->shape.pieces); byte++) {
-        uint8_t somewhere = plan->done[byte];
+        uint8_t somewhere = plan->done[byte], above = above_byte(floor, byte);
         for (int i = 0; i < PLAN_SOURCES_MAX; i++)
             if (plan->sources[i].may != PROOF_NO)
-                somewhere |= has_byte(plan, &plan->sources[i], byte);
+                somewhere |= has_byte(plan, &plan->sources[i], byte) & above;
         for (uint32_t i = byte * 8; i < byte * 8 + 8 && i < plan->shape.pieces; i++)
             nowhere += !(somewhere >> (7 - i % 8) & 1);
     }

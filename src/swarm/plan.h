@@ -114,7 +114,7 @@ bool plan_is_needed(const struct plan *plan, int request);
 void plan_done(struct plan *plan, uint32_t piece);
 void plan_lost(struct plan *plan, uint32_t piece);
 bool plan_is_finished(const struct plan *plan);
-/* Missing pieces that no source has that may be asked. Costs a walk over all pieces. */
-uint32_t plan_nowhere(const struct plan *plan);
+/* Missing pieces below the floor, or that no source has that may be asked. Walks over all. */
+uint32_t plan_nowhere(const struct plan *plan, uint32_t floor);
 
 #endif

@@ -55,10 +55,13 @@ static void on_tick(void *ctx)
 {
     struct transfer *transfer = ctx;
     const struct plan *plan = &transfer->download.plan;
+    struct proof_wish wish;
 
-    /* Of the missing pieces nobody has any. Costs too much to be looked at after each event. */
+    /* Of the missing pieces that may be asked for nobody has any. Costs too much to be looked at
+     * after each event. */
     if (transfer->download.phase == TRANSFER_RUNNING) {
-        transfer->nowhere = plan_nowhere(plan);
+        proof_wish(&transfer->download.proof, &wish);
+        transfer->nowhere = plan_nowhere(plan, wish.floor);
         transfer->stuck = transfer->nowhere >= plan->shape.pieces - plan->done_count;
     }
     advance(transfer);

@@ -120,7 +120,8 @@ static void fuzz_check(const struct plan *plan)
         if (in_flight[i] != plan->sources[i].in_flight || window < 2 || window > PLAN_WINDOW_MAX)
             abort();
     }
-    if (done != plan->done_count || plan_nowhere(plan) > plan->shape.pieces - done)
+    if (done != plan->done_count ||
+        plan_nowhere(plan, plan->done_count) > plan->shape.pieces - done)
         abort();
 }
 

@@ -133,6 +133,46 @@ def test_two_getters_and_nobody_but_a_liar(fleet, index):
     assert liar.sent < 3 * len(DATA)
 
 
+class Link(Forged):
+    """Has the end and the link that does not close."""
+
+    pieces = range(Forged.at - 1, COUNT)
+    given = False
+
+    def serve_have(self, handler):
+        bits = sum(1 << COUNT - 1 - piece for piece in self.pieces)
+        handler.answer(200, bits.to_bytes(COUNT // 8, "big"), self.common())
+
+    def serve_content(self, handler):
+        Holder.serve_content(self, handler)
+        self.given |= handler.asked_range(self.size)[0] // PIECE_MIN == self.at - 1
+
+
+class Below(Link):
+    """In the same chain the end and a piece of the garbage, which it does not give before the other
+    has given the link."""
+
+    pieces = (Forged.at - 3, *range(Forged.at, COUNT))
+    link = None
+
+    def serve_content(self, handler):
+        if handler.asked_range(self.size)[0] // PIECE_MIN == self.at - 3:
+            wait_until(lambda: self.link.given or self.going, 30)
+            handler.close_connection = True
+        else:
+            super().serve_content(handler)
+
+
+def test_what_may_not_be_asked_for_is_not_waited_for(fleet, index, here):
+    """Below a link that does not close there is a piece, with a holder that waits for the rest as
+    we do, maybe. It is not asked for, and two such getters do not wait for each other for ever."""
+    link = fleet.own(Link(index, DATA, "link", "image.bin", have=50))
+    below = fleet.own(Below(index, DATA, "below", "image.bin", have=50))
+    below.garbage, below.states, below.link = link.garbage, link.states, link
+    fleet.fails(5, "get", "image.bin", index=index, cwd=here, lines=4)
+    assert link.given and left_in(here) == []
+
+
 class Late(Holder):
     """Honest, but shows nothing until somebody else has sent something."""
 

@@ -182,9 +182,29 @@ static void test_last_resort(void **state)
     assert_ask(0, 1, 0, 1);
     plan_trust(&plan, 0, PROOF_NO, -1);
     assert_nothing(0);
-    assert_int_equal(plan_nowhere(&plan), 1);
+    assert_int_equal(plan_nowhere(&plan, 0), 1);
     plan_has_piece(&plan, 1, 5);
-    assert_int_equal(plan_nowhere(&plan), 0);
+    assert_int_equal(plan_nowhere(&plan, 0), 0);
+}
+
+/* What may not be asked for is nowhere, though somebody has it. */
+static void test_nowhere_below_the_floor(void **state)
+{
+    (void)state;
+    make(20, 2, random_zero);
+    add_part(0, "\xff\xf7\xf0", 3);
+    plan_done(&plan, 3);
+    plan_done(&plan, 14);
+    assert_int_equal(plan_nowhere(&plan, 0), 1);
+    assert_int_equal(plan_nowhere(&plan, 3), 4);
+    assert_int_equal(plan_nowhere(&plan, 4), 4);
+    assert_int_equal(plan_nowhere(&plan, 7), 7);
+    assert_int_equal(plan_nowhere(&plan, 8), 8);
+    assert_int_equal(plan_nowhere(&plan, 9), 9);
+    assert_int_equal(plan_nowhere(&plan, 12), 12);
+    assert_int_equal(plan_nowhere(&plan, 13), 12);
+    assert_int_equal(plan_nowhere(&plan, 19), 17);
+    assert_int_equal(plan_nowhere(&plan, 20), 18);
 }
 
 static void test_has_sizes(void **state)
@@ -615,6 +635,7 @@ int main(void)
         cmocka_unit_test(test_first),
         cmocka_unit_test(test_floor),
         cmocka_unit_test(test_last_resort),
+        cmocka_unit_test(test_nowhere_below_the_floor),
         cmocka_unit_test(test_has_sizes),
         cmocka_unit_test(test_pieces_come_back),
         cmocka_unit_test(test_limits),
