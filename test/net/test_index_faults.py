@@ -28,16 +28,17 @@ UNWRITABLE = "the state folder cannot be written"
 
 
 class Changer:
-    """Files of a share that come, change, move and go, until it is told to stop."""
+    """Files of a folder that come, change, move and go, until it is told to stop. What changes all
+    the time is hashed ever more rarely: so the folder should be another one soon."""
 
-    def __init__(self, peer, seed):
-        self.peer, self.chance = peer, random.Random(seed)
+    def __init__(self, peer, seed, folder="d"):
+        self.peer, self.chance, self.folder = peer, random.Random(seed), peer.share / folder
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
     def path(self):
-        return self.peer.share / f"d{self.chance.randrange(4)}" / f"f{self.chance.randrange(12)}.bin"
+        return self.folder / f"d{self.chance.randrange(4)}" / f"f{self.chance.randrange(12)}.bin"
 
     def _step(self):
         path, dice = self.path(), self.chance.random()
@@ -47,7 +48,7 @@ class Changer:
             path.unlink(missing_ok=True)
         elif path.exists():
             other = self.path()
-            other.parent.mkdir(exist_ok=True)
+            other.parent.mkdir(parents=True, exist_ok=True)
             os.rename(path, other)
 
     def _run(self):
@@ -100,7 +101,8 @@ def killed_again_and_again(fleet, rounds):
     index = fleet.index(*KEPT)
     peers = [fleet.peer(index, name=f"peer{i}") for i in range(3)]
     for number in range(rounds):
-        changers = [Changer(peer, chance.getrandbits(64)) for peer in peers]
+        folder = f"d{number % 8}"
+        changers = [Changer(peer, chance.getrandbits(64), folder) for peer in peers]
         try:
             for _ in range(1 if chance.random() < 0.8 else 2):  # the second while it is starting
                 changers[0].stopped.wait(chance.choice((0.002, 0.05, 0.3)) * chance.random())
