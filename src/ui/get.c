@@ -263,6 +263,7 @@ static void on_picked(void *ctx, int status, bool more)
 {
     struct get *get = ctx;
 
+    outcome_note(&get->outcome, get->pick.walk.cut ? P2P_EXIT_FAILED : 0);
     outcome_note(&get->outcome, status);
     get->more = more;
     if (status == P2P_EXIT_NO_INDEX) {

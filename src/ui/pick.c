@@ -264,7 +264,7 @@ void pick_begin(struct pick *pick, struct str what)
     struct record_content content;
 
     pick->what = what;
-    pick->truncated = pick->found = false;
+    pick->truncated = pick->found = pick->walk.cut = false;
     pick->asked = pick->answered = 0;
     if (text_ends(what, STR("/"))) {
         pick->kind = PICK_FOLDER;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A page is listed, all its lines are looked up, then comes the next page. A look-up asks for a few
  * lines only, as most contents have one name and few holders; one that has more is asked for again
- * alone, for all. First thread. */
+ * alone, for all; and one that has more than an answer holds (the empty file, in a fleet) by the
+ * names that are wanted. First thread. */
 #include "ui/walk.h"
 
 #include "base/log.h"
@@ -13,10 +14,11 @@ enum {
     WALK_FEW = 64,      /* lines of a first look-up */
     WALK_FAILURES = 20, /* in a row, then the index is given up */
     WALK_RETRY_MS = 100,
-    WALK_TIMEOUT_MS = 10000
+    WALK_TIMEOUT_MS = 10000,
+    WALK_GLOB_MAX = 192 /* of the prefix; filters follow within P2P_PATTERN_MAX */
 };
 
-enum walk_state { WALK_TO_ASK, WALK_ASKED, WALK_TO_ASK_FOR_ALL, WALK_KNOWN };
+enum walk_state { WALK_TO_ASK, WALK_ASKED, WALK_TO_ASK_FOR_ALL, WALK_TO_ASK_BY_NAME, WALK_KNOWN };
 
 static void pump(struct walk *walk);
 
@@ -50,7 +52,9 @@ static void on_list_line(void *ctx, const struct record_result *result)
         return;
     }
     struct walk_line *line = &walk->line[walk->count++];
-    *line = (struct walk_line){.hashed = result->offer.hashed, .content = result->offer.content};
+    *line = (struct walk_line){.hashed = result->offer.hashed,
+                               .content = result->offer.content,
+                               .size = result->offer.size};
     if (!line->hashed) {
         line->path = walk->paths_used;
         line->path_len = (uint16_t)path.len;
@@ -97,6 +101,11 @@ static struct str path_of(const struct walk *walk, const struct walk_line *line)
     return (struct str){walk->paths + line->path, line->path_len};
 }
 
+static bool is_content(const struct walk_line *line, const struct record_offer *offer)
+{
+    return offer->hashed && memcmp(&line->content, &offer->content, sizeof line->content) == 0;
+}
+
 static void on_head(void *ctx, const struct http_head *head)
 {
     ((struct walk_lookup *)ctx)->http_status = head->status;
@@ -117,7 +126,8 @@ static void on_line(void *ctx, struct str text)
     if (end.is_end) {
         lookup->ended = true;
         lookup->truncated = end.truncated;
-    } else if (line->hashed || text_equal(result.offer.path, path_of(walk, line))) {
+    } else if (line->hashed ? is_content(line, &result.offer)
+                            : text_equal(result.offer.path, path_of(walk, line))) {
         walk->on_result(walk->ctx, &result);
     }
 }
@@ -142,8 +152,9 @@ static void say_more(const struct walk_line *line)
     char hex[2 * P2P_SHA256_SIZE + 1];
 
     text_hex_encode(line->content.bytes, sizeof line->content, hex);
-    session_say("%s is offered more than %d times; some of its names may be missing", hex,
-                P2P_RESULTS_MAX);
+    session_say("%s is offered more than %d times; some of its names may be missing: get them in "
+                "parts, by globs",
+                hex, P2P_RESULTS_MAX);
 }
 
 static void on_done(void *ctx, int result)
@@ -151,21 +162,22 @@ static void on_done(void *ctx, int result)
     struct walk_lookup *lookup = ctx;
     struct walk *walk = lookup->walk;
     struct walk_line *line = &walk->line[lookup->line];
-    bool was_few = line->state == WALK_ASKED;
+    enum walk_state was = line->state == WALK_ASKED ? WALK_TO_ASK : line->state;
 
     lookup->busy = false;
     walk->under_way--;
     if (result != 0 || !lookup->ended) {
-        line->state = was_few ? WALK_TO_ASK : WALK_TO_ASK_FOR_ALL;
+        line->state = was;
         failed(walk);
         return;
     }
     walk->failures = 0;
     line->state = WALK_KNOWN;
-    if (lookup->truncated && line->hashed && was_few) {
-        line->state = WALK_TO_ASK_FOR_ALL;
-    } else if (lookup->truncated && line->hashed) {
+    if (lookup->truncated && line->hashed && was == WALK_TO_ASK_BY_NAME) {
         say_more(line);
+        walk->cut = true;
+    } else if (lookup->truncated && line->hashed) {
+        line->state = was == WALK_TO_ASK ? WALK_TO_ASK_FOR_ALL : WALK_TO_ASK_BY_NAME;
     }
     pump(walk);
 }
@@ -184,10 +196,37 @@ static bool connect_index(struct walk *walk)
     return walk->client != NULL;
 }
 
+/* All of that size whose path begins so. What a search takes for more than itself becomes "?". */
+static void put_names(const struct walk *walk, const struct walk_line *line, struct buf *buf)
+{
+    char glob[P2P_PATTERN_MAX];
+    struct buf text = buf_on(glob, sizeof glob);
+    size_t len = walk->prefix.len;
+
+    if (len > WALK_GLOB_MAX) {
+        len = WALK_GLOB_MAX;
+        while ((walk->prefix.ptr[len] & 0xc0) == 0x80) { /* within a character */
+            len--;
+        }
+    }
+    for (size_t i = 0; i < len; i++) {
+        char byte = walk->prefix.ptr[i];
+        buf_put_char(&text, strchr(" *?[<>:", byte) != NULL ? '?' : byte);
+    }
+    buf_printf(&text, "* size<%lld", (long long)line->size + 1);
+    if (line->size > 0) {
+        buf_printf(&text, " size>%lld", (long long)line->size - 1);
+    }
+    buf_put_url_value(buf, buf_str(&text));
+}
+
 static void put_target(const struct walk *walk, const struct walk_line *line, int limit,
                        struct buf *buf)
 {
-    if (line->hashed) {
+    if (line->state == WALK_TO_ASK_BY_NAME) {
+        buf_put_text(buf, "/v1/search?q=");
+        put_names(walk, line, buf);
+    } else if (line->hashed) {
         buf_put_text(buf, "/v1/search?sha256=");
         buf_put_hex(buf, line->content.bytes, sizeof line->content);
     } else {
@@ -251,6 +290,9 @@ static bool ask(struct walk *walk)
         }
     }
     number = find(walk, WALK_TO_ASK_FOR_ALL);
+    if (number == walk->count) {
+        number = find(walk, WALK_TO_ASK_BY_NAME);
+    }
     walk->no_room = room < P2P_RESULTS_MAX;
     if (number < walk->count && walk->under_way == 0 && !walk->no_room) {
         look_up(walk, number, P2P_RESULTS_MAX);
@@ -297,7 +339,7 @@ void walk_begin(struct walk *walk)
     walk->timer = (struct loop_timer){.on_time = on_time, .ctx = walk};
     walk->client = NULL;
     walk->under_way = walk->failures = 0;
-    walk->has_next = false;
+    walk->has_next = walk->cut = false;
     walk->running = true;
     memset(walk->lookup, 0, sizeof walk->lookup);
     list(walk);

@@ -14,6 +14,7 @@ struct walk_line {
     uint8_t state;
     uint16_t path_len;
     struct record_content content;
+    int64_t size;
     uint32_t path; /* in walk->paths, of one that is not hashed yet */
 };
 
@@ -47,6 +48,7 @@ struct walk {
     uint32_t count, paths_used;
     int under_way, failures;
     bool listing, has_next, running, no_room;
+    bool cut; /* a content has more names than an answer holds: some did not come, which was said */
 };
 
 /* Begins; the block above is set. done may come before this returns. */

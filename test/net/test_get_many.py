@@ -210,6 +210,25 @@ def test_more_than_a_portion(fleet, index, here):
     assert len(left_in(here / "all")) == 4000
 
 
+def test_a_content_of_more_names_than_an_answer_holds(fleet, index, here):
+    """The empty file, in a fleet: of a folder none is missing, or the exit status says so."""
+    odd = "node:x size>1 [yz]*? " + 50 * "äé" + "/"
+    names = [f"own/{i}" for i in range(5)] + [f"{odd}{i}" for i in range(5)]
+    fleet.peer(index, {"own/full": b"full"} | dict.fromkeys(names, b""), name="kitchen")
+    wait_all(index, len(names) + 1)
+    fleet.peer(index, {f"many/{i:04}": b"" for i in range(1100)}, name="attic")
+    wait_all(index, len(names) + 1101)
+    fleet.ok("get", "own/", index=index, cwd=here)
+    assert left_in(here) == ["own/0", "own/1", "own/2", "own/3", "own/4", "own/full"]
+    fleet.ok("get", odd, "-o", "odd/", index=index, cwd=here)
+    assert left_in(here / "odd") == names[5:]
+    result = fleet.run("get", "many/", "-o", "all/", index=index, cwd=here)
+    assert result.code == 1 and "in parts, by globs" in result.err, result.err
+    assert len(left_in(here / "all")) == 1000
+    fleet.ok("get", "many/00*", "-o", "part/", index=index, cwd=here)
+    assert len(left_in(here / "part")) == 100
+
+
 def test_many_from_several_when_one_is_killed(fleet, index, here):
     files = small_files(600)
     peers = []
