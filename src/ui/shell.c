@@ -187,23 +187,38 @@ static void take_line(struct shell *shell, struct str line)
     }
 }
 
-static void take_bytes(struct shell *shell, struct lines *lines, struct str bytes)
+/* A line that is none. True: its end is still to come. */
+static bool is_too_long(struct shell *shell, struct lines *lines, struct str rest)
+{
+    session_say("a line is longer than %d bytes", P2P_LINE_MAX);
+    shell->prompt.status = P2P_EXIT_USAGE;
+    lines_init(lines);
+    return rest.ptr == NULL;
+}
+
+/* skip: these bytes go on with a line that is too long. True: so do the next ones. */
+static bool take_bytes(struct shell *shell, struct lines *lines, struct str bytes, bool skip)
 {
     struct str line;
     int found = 1;
 
-    while (found == 1 && !atomic_load(&shell->prompt.leave)) {
+    if (skip) {
+        ptrdiff_t end = text_find(bytes, '\n');
+        if (end < 0) {
+            return true;
+        }
+        bytes = text_from_byte(bytes, (size_t)end + 1);
+    }
+    while (found != 0 && !atomic_load(&shell->prompt.leave)) {
         found = lines_next(lines, &bytes, &line);
         if (found == 1) {
             take_line(shell, line);
             take_signals(shell); /* what came between two commands ends the shell too */
+        } else if (found < 0 && is_too_long(shell, lines, bytes)) {
+            return true;
         }
     }
-    if (found < 0) {
-        session_say("a line is longer than %d bytes", P2P_LINE_MAX);
-        shell->prompt.status = P2P_EXIT_USAGE;
-        atomic_store(&shell->prompt.leave, true);
-    }
+    return false;
 }
 
 static void read_lines(struct shell *shell, int signals)
@@ -212,6 +227,7 @@ static void read_lines(struct shell *shell, int signals)
     struct str line;
     char bytes[READ_SIZE];
     int64_t got = 1;
+    bool skip = false;
 
     lines_init(&lines);
     while (got > 0 && !atomic_load(&shell->prompt.leave)) {
@@ -220,7 +236,7 @@ static void read_lines(struct shell *shell, int signals)
             take_signals(shell);
         } else if ((ready & PLAT_FIRST) != 0) {
             got = plat_read(0, bytes, sizeof bytes);
-            take_bytes(shell, &lines, (struct str){bytes, got > 0 ? (size_t)got : 0});
+            skip = take_bytes(shell, &lines, (struct str){bytes, got > 0 ? (size_t)got : 0}, skip);
             got = got == -P2P_EAGAIN ? 1 : got;
         }
     }

@@ -136,6 +136,13 @@ def test_lines_that_are_none(fleet, line):
     assert code == 2 and out == "" and len(err.splitlines()) == 1, err
 
 
+@pytest.mark.parametrize("length", [4097, 5000, 4096 + 4097, 100_000])
+def test_a_line_that_is_too_long_is_passed_over(fleet, length):
+    code, out, err = piped(fleet, b"x" * length + b"\nversion\n" + b"y" * length + b"\r\nversion")
+    assert code == 0 and len(out.splitlines()) == 2, (out, err)
+    assert err.splitlines() == 2 * ["p2p: a line is longer than 4096 bytes"]
+
+
 def test_each_answer_comes_before_the_next_question(fleet, net):
     """And hundreds of commands leave nothing open."""
     process = fleet.spawn("shell", index=net, stdin=subprocess.PIPE, bufsize=0)
