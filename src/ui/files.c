@@ -63,6 +63,8 @@ static void flush_merge(struct files *files, bool sorted)
     merge_clear(files->merge);
 }
 
+static void on_search_line(void *ctx, const struct record_result *result);
+
 static void finish(struct files *files, int status)
 {
     if (status == 0 && files->found == 0) {
@@ -76,8 +78,10 @@ static void finish(struct files *files, int status)
         }
         status = P2P_EXIT_NOT_FOUND;
     }
-    if (files->truncated && files->style == PRINT_TABLE) {
-        session_say("more files match; make the text longer to see them");
+    if (files->truncated && !files->session.line->quiet) {
+        session_say(files->query.on_result == on_search_line
+                        ? "more files match; make the text longer to see them"
+                        : "there are more holders than are shown");
     }
     session_end(&files->session, status);
 }
@@ -190,7 +194,7 @@ static void on_holders_end(void *ctx, int status, const struct record_end *end)
     struct files *files = ctx;
     struct record_content content;
 
-    files->truncated |= end->truncated;
+    files->truncated |= end->truncated && files->query.on_result == on_holder;
     files->asked = end->asked;
     files->answered = end->answered;
     if (status != 0 || query_is_content(files->prefix, &content)) {

@@ -286,6 +286,25 @@ def test_search_in_a_pipe(fleet, net):
     assert fleet.run("search", "no-such-thing", index=net).code == 4
 
 
+def test_an_answer_that_is_cut_short_says_so(fleet):
+    """Also where only a script reads it."""
+    index = fleet.index()
+    with Member(index) as member:
+        names = [f"many/{i:04}" for i in range(1001)]
+        member.joined(*[offer(name) for name in names], offer("many", sha256=sha256(b"many")))
+        for form in ([], ["--json"]):
+            result = fleet.run("search", "many/", *form, index=index)
+            assert result.code == 0 and len(result.out.splitlines()) == 1000, result
+            assert result.err.startswith("p2p: more files match") and result.err.count("\n") == 1
+        assert len(fleet.ok("search", "-q", "many/", index=index).rows()) == 1000
+        assert len(fleet.ok("search", "many/0*", index=index).rows()) == 1000
+        assert [row[-1] for row in fleet.ok("who", "many", index=index).rows()] == ["many"]
+        member.joined(*[offer(name, sha256=sha256(b"one")) for name in names])
+        result = fleet.run("who", sha256(b"one"), index=index)
+        assert result.code == 0 and len(result.rows()) == 1000, result
+        assert result.err == "p2p: there are more holders than are shown\n"
+
+
 @pytest.mark.parametrize(
     "text,found",
     [
