@@ -78,8 +78,8 @@ void plat_wake_drain(struct plat_wake *wake);
 void plat_wake_close(struct plat_wake *wake);
 
 /* Signals as bytes: after this, SIGINT, SIGTERM, SIGHUP and SIGWINCH make *out_fd readable and
- * plat_signal_next returns them one by one (0: none left). SIGPIPE is ignored. Calls after the
- * first give the same descriptor, and take the signals again after plat_signals_reset. */
+ * plat_signal_next returns them one by one (0: none left). SIGPIPE and SIGXFSZ are ignored. Calls
+ * after the first give the same descriptor, and take the signals again after plat_signals_reset. */
 enum plat_signal {
     PLAT_SIGNAL_NONE,
     PLAT_SIGNAL_INT,

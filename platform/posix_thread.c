@@ -182,6 +182,7 @@ int plat_signals_open(int *out_fd)
         return result;
     make_room_for_signals();
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG tells it */
     signals_set(on_signal);
     *out_fd = signal_pipe.read_fd;
     return 0;

@@ -144,7 +144,8 @@ static bool judge(struct download *download, struct fetch *fetch, bool *out_same
 
 static bool is_ours(int error)
 {
-    return error == -P2P_ENOSPC || error == -P2P_EIO || error == -P2P_EREADONLY;
+    return error == -P2P_ENOSPC || error == -P2P_ETOOBIG || error == -P2P_EIO ||
+           error == -P2P_EREADONLY;
 }
 
 static void failed(struct download *download, const struct fetch *fetch)

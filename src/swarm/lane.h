@@ -57,8 +57,8 @@ struct lane_job {
                                  then those of the holder, from its answer */
     /* the result: 0: the bytes came, end says where they led, and they are written if it is as
      * expected; -P2P_EBUSY: ask again after retry_ms; -P2P_ENOTFOUND: it has not got that;
-     * -P2P_EPROTO: a wrong answer; -P2P_ENOSPC, -P2P_EIO: our disk; -P2P_ECLOSED and the like: the
-     * connection, and all jobs behind this one come back with -P2P_ECLOSED */
+     * -P2P_EPROTO: a wrong answer; -P2P_ENOSPC, -P2P_ETOOBIG, -P2P_EIO: our disk; -P2P_ECLOSED and
+     * the like: the connection, and all jobs behind this one come back with -P2P_ECLOSED */
     int result, retry_ms;
     uint8_t end[P2P_SHA256_SIZE];
     uint32_t received; /* bytes */

@@ -436,7 +436,10 @@ static bool has_failed(struct transfer *transfer)
 {
     struct download *download = &transfer->download;
 
-    if (download->fatal != 0) {
+    if (download->fatal == -P2P_ETOOBIG) {
+        transfer->keep = false;
+        conclude(transfer, download->fatal, "the disk takes no file of that size");
+    } else if (download->fatal != 0) {
         snprintf(transfer->reason, sizeof transfer->reason, "%s%s", log_error(download->fatal),
                  download->want.unnamed ? "" : "; the .part is kept");
         conclude(transfer, download->fatal, transfer->reason);

@@ -270,6 +270,18 @@ def test_a_disk_that_fills_up_under_a_get(fleet, index):
     assert left_in(disk.path) == ["big.bin"] and (disk.path / "big.bin").read_bytes() == data
 
 
+@pytest.mark.parametrize("output", ["file", "-"])
+def test_a_disk_that_takes_no_file_of_that_size(fleet, index, here, output):
+    """4 GiB on a stick with FAT; here a limit of the process. Not its holder's fault."""
+    data = os.urandom(2 * MIB)
+    fleet.peer(index, {"big.bin": data, "small.bin": b"small"})
+    index.wait_file("big.bin", sha256(data))
+    limit = ["prlimit", f"--fsize={MIB}", "--"]
+    result = fleet.fails(1, "get", "big.bin", "-o", output, index=index, cwd=here, prefix=limit)
+    assert "takes no file of that size" in result.err and left_in(here) == [], result
+    fleet.ok("get", "small.bin", index=index, cwd=here, prefix=limit)
+
+
 @needs_mount
 def test_a_disk_that_fills_up_under_many_files(fleet, index):
     disk = Disk(fleet, "small", "size=64m,nr_inodes=200")
