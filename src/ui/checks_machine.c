@@ -191,6 +191,7 @@ void checks_share(struct checks *checks)
 {
     static const struct finding none = {FINDING_INFO, "share",
                                         "a peer needs one: p2p peer DIR, or [share] path"};
+    static const struct finding unknown = {FINDING_INFO, "share", "name it with --share.path"};
     static const struct finding closed = {FINDING_FAIL, "share",
                                           "let the user who runs p2p read the folder"};
     static const struct finding missing = {FINDING_FAIL, "share",
@@ -203,6 +204,10 @@ void checks_share(struct checks *checks)
     }
     if (checks->share[0] == 0 && config_is_set(&checks->session.line->settings, "share.path")) {
         finding_say(&checks->findings, missing, "there is no folder %.*s", (int)set.len, set.ptr);
+        return;
+    }
+    if (checks->share[0] == 0 && checks->session.has_local) {
+        finding_say(&checks->findings, unknown, "which folder the node shares is not known here");
         return;
     }
     if (checks->share[0] == 0) {

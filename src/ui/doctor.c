@@ -24,7 +24,8 @@ static void find_index_here(struct session *session)
     }
 }
 
-/* The share of the node, else the one that a peer would take. */
+/* The share of the node, else the one that a peer would take. Of a node that was found by its state
+ * folder nothing here says which folder it shares. */
 static void find_folders(struct checks *checks)
 {
     const struct session *session = &checks->session;
@@ -33,7 +34,8 @@ static void find_folders(struct checks *checks)
 
     text_copy(text_from(session->share), checks->share, sizeof checks->share);
     bool is_index = session->has_local && session->local.role == RECORD_ROLE_INDEX;
-    if (checks->share[0] == 0 && !is_index &&
+    bool may_guess = !session->has_local || config_is_set(settings, "share.path");
+    if (checks->share[0] == 0 && !is_index && may_guess &&
         text_copy(config_text(settings, "share.path"), path, sizeof path) == 0 &&
         plat_real_path(path, checks->share, sizeof checks->share) != 0) {
         checks->share[0] = 0;

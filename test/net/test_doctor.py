@@ -109,6 +109,18 @@ def test_index_and_both(fleet):
     assert len(found["memory"]) == 2
 
 
+def test_a_node_found_by_its_state_folder_alone(fleet, healthy):
+    """It does not share what lies about where doctor runs."""
+    index, peer = healthy
+    put(fleet.home / "share/other.txt", b"other")
+    found, code = examine(fleet, "-s", peer.state, index=index)
+    assert code == 0 and "save folder" not in found and "watching" not in found, found
+    only(found, "share", "info", "not known here", "--share.path")
+    assert "kitchen" in only(found, "node", "ok")[1]
+    found, _ = examine(fleet, *at(peer), index=index)
+    assert str(peer.share) in only(found, "share", "ok")[1]
+
+
 def test_as_a_document(fleet, healthy):
     _, peer = healthy
     out = fleet.ok("doctor", *at(peer), "--json").out
