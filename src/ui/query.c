@@ -20,6 +20,23 @@ bool query_is_content(struct str text, struct record_content *out)
     return text_hex_decode(text, out->bytes, sizeof out->bytes) == 0;
 }
 
+/* What a search takes for more than itself becomes "?". */
+void query_put_glob(struct buf *buf, struct str prefix)
+{
+    size_t len = prefix.len;
+
+    if (len > QUERY_GLOB_MAX) {
+        len = QUERY_GLOB_MAX;
+        while ((prefix.ptr[len] & 0xc0) == 0x80) { /* within a character */
+            len--;
+        }
+    }
+    for (size_t i = 0; i < len; i++) {
+        buf_put_char(buf, strchr(" *?[<>:", prefix.ptr[i]) != NULL ? '?' : prefix.ptr[i]);
+    }
+    buf_put_char(buf, '*');
+}
+
 int query_put_search(struct query *query, struct str text, int limit)
 {
     struct record_content content;

@@ -6,6 +6,8 @@
 
 #include "ui/session.h"
 
+enum { QUERY_GLOB_MAX = 192 };
+
 struct query {
     struct session *session;
     enum record_stream stream;
@@ -38,6 +40,9 @@ void query_cancel(struct query *query);
 
 /* "/v1/search?q=TEXT&limit=N" or, for 64 hex digits, "/v1/search?sha256=…". 0, or -P2P_ETOOBIG. */
 int query_put_search(struct query *query, struct str text, int limit);
+/* A glob for all paths that begin so, which fits a few others, too; at most QUERY_GLOB_MAX + 1
+ * bytes, so that filters can follow it. */
+void query_put_glob(struct buf *buf, struct str prefix);
 /* True when text is a SHA-256; it is decoded into out. */
 bool query_is_content(struct str text, struct record_content *out);
 

@@ -48,7 +48,9 @@ static void on_end(void *ctx, int status, const struct record_end *end)
     struct refresh *refresh = ctx;
     const struct command_line *line = refresh->session.line;
 
-    (void)end;
+    if (status == 0 && end->truncated && !line->quiet) {
+        session_say("there are more copies than are shown");
+    }
     if (status == 0 && refresh->copies > 0) {
         session_say("nothing was fetched; p2p get NAME --force fetches a copy again");
     } else if (status == 0 && line->count > 0) {
@@ -70,6 +72,20 @@ static void on_line(void *ctx, struct str line)
                                                    sizeof refresh->id.bytes) == 0;
 }
 
+/* For this node's copies only: the network may have more than an answer holds. */
+static void ask_index(struct refresh *refresh)
+{
+    const struct command_line *line = refresh->session.line;
+    char text[P2P_PATTERN_MAX];
+    struct buf buf = buf_on(text, sizeof text);
+
+    query_put_glob(&buf, line->count > 0 ? text_from(line->words[0]) : STR(""));
+    buf_put_text(&buf, " kind:copy node:");
+    buf_put_hex(&buf, refresh->id.bytes, sizeof refresh->id.bytes);
+    query_put_search(&refresh->query, buf_str(&buf), P2P_RESULTS_MAX);
+    query_ask(&refresh->query);
+}
+
 static void on_done(void *ctx, int result)
 {
     struct refresh *refresh = ctx;
@@ -79,8 +95,7 @@ static void on_done(void *ctx, int result)
         session_end(&refresh->session, P2P_EXIT_FAILED);
         return;
     }
-    query_put_search(&refresh->query, STR("kind:copy"), P2P_RESULTS_MAX);
-    query_ask(&refresh->query);
+    ask_index(refresh);
 }
 
 static void ask_node(struct refresh *refresh)

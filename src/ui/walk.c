@@ -14,8 +14,7 @@ enum {
     WALK_FEW = 64,      /* lines of a first look-up */
     WALK_FAILURES = 20, /* in a row, then the index is given up */
     WALK_RETRY_MS = 100,
-    WALK_TIMEOUT_MS = 10000,
-    WALK_GLOB_MAX = 192 /* of the prefix; filters follow within P2P_PATTERN_MAX */
+    WALK_TIMEOUT_MS = 10000
 };
 
 enum walk_state { WALK_TO_ASK, WALK_ASKED, WALK_TO_ASK_FOR_ALL, WALK_TO_ASK_BY_NAME, WALK_KNOWN };
@@ -196,24 +195,14 @@ static bool connect_index(struct walk *walk)
     return walk->client != NULL;
 }
 
-/* All of that size whose path begins so. What a search takes for more than itself becomes "?". */
+/* All of that size whose path begins so. */
 static void put_names(const struct walk *walk, const struct walk_line *line, struct buf *buf)
 {
     char glob[P2P_PATTERN_MAX];
     struct buf text = buf_on(glob, sizeof glob);
-    size_t len = walk->prefix.len;
 
-    if (len > WALK_GLOB_MAX) {
-        len = WALK_GLOB_MAX;
-        while ((walk->prefix.ptr[len] & 0xc0) == 0x80) { /* within a character */
-            len--;
-        }
-    }
-    for (size_t i = 0; i < len; i++) {
-        char byte = walk->prefix.ptr[i];
-        buf_put_char(&text, strchr(" *?[<>:", byte) != NULL ? '?' : byte);
-    }
-    buf_printf(&text, "* size<%lld", (long long)line->size + 1);
+    query_put_glob(&text, walk->prefix);
+    buf_printf(&text, " size<%lld", (long long)line->size + 1);
     if (line->size > 0) {
         buf_printf(&text, " size>%lld", (long long)line->size - 1);
     }

@@ -15,6 +15,7 @@ from fleet import SLOW, left_in, put, wait_until
 from holder import Holder
 from rawhttp import ask
 from test_get_many import printed, wait_all
+from wire import Member, offer
 
 MIB = 1 << 20
 
@@ -104,6 +105,24 @@ def test_a_copy_is_one_after_a_restart(fleet, index, desk):
     put(desk.share / "downloads/f.bin", b"edited here: my own now")
     own = index.wait_file("downloads/f.bin", sha256(b"edited here: my own now"), node="desk")
     assert own["kind"] == "owned"
+
+
+def test_the_copies_among_those_of_a_fleet(fleet, index, desk):
+    """Others have more of them, and of more holders, than an answer holds."""
+    name = "a [b]: size>1 c.bin"
+    fleet.peer(index, {name: b"x" * 1000, "f.bin": b"f"}, name="kitchen")
+    index.wait_file(name, sha256(b"x" * 1000), node="kitchen")
+    fleet.ok("get", name, "f.bin", cwd=desk.work)
+    for file in (name, "f.bin"):
+        index.wait_file(f"downloads/{file}", node="desk")
+    with Member(index) as member:
+        how = {"kind": "copy", "origin": "0" * 32, "sha256": sha256(b"of many")}
+        member.joined(*[offer(f"downloads/{i}.bin", **how) for i in range(1001)])
+        rows = fleet.run("refresh", cwd=desk.work).rows()
+        assert {row[-1] for row in rows} == {f"downloads/{name}", "downloads/f.bin"}
+        for file in (name, "f.bin"):
+            result = fleet.run("refresh", f"downloads/{file}", cwd=desk.work)
+            assert result.code == 0 and result.rows()[0][-1] == f"downloads/{file}", result
 
 
 def test_many_through_the_peer(fleet, index, desk):
