@@ -59,10 +59,9 @@ struct get {
     struct loop_post step;            /* to the next WHAT */
     const struct wanted *in_transfer; /* when it was interrupted */
     struct linger linger;
-    uint32_t shown; /* the file that others may have a part of; from 1 on */
-    bool summed;    /* the only file has had its summary */
-    int what;       /* the next one */
-    bool more;      /* of this WHAT */
+    bool summed; /* the only file has had its summary */
+    int what;    /* the next one */
+    bool more;   /* of this WHAT */
 };
 
 /* --- from one to the next ------------------------------------------------------------------ */
@@ -294,6 +293,15 @@ static void on_picked(void *ctx, int status, bool more)
 
 /* --- how they end -------------------------------------------------------------------------- */
 
+/* Others may have what is here of it, also when the tables are another portion's. */
+static void is_in_pieces(struct get *get, const struct wanted *file)
+{
+    if (file != NULL) {
+        const struct local_name *name = &get->names[file - get->files];
+        linger_note(&get->linger, file, name->path, &name->owner);
+    }
+}
+
 static void say_here(struct get *get, const struct wanted *file,
                      const struct transfer_progress *transfer)
 {
@@ -303,6 +311,7 @@ static void say_here(struct get *get, const struct wanted *file,
                                 .progress = transfer,
                                 .giver = file->giver >= 0 ? &get->pick.sources[file->giver] : NULL};
 
+    is_in_pieces(get, transfer != NULL ? file : NULL);
     outcome_here(&get->outcome, &here);
     if (transfer != NULL && tells_more(get) && (get->count == 1 || get->session.line->verbose)) {
         progress_summary(here.shown, transfer);
@@ -474,8 +483,11 @@ static void on_live_done(void *ctx, struct wanted *file, const struct transfer_p
         outcome_note(&get->outcome, P2P_EXIT_FAILED); /* the reader has had enough */
     } else if (file->result != 0) {
         say_failed(get, file, name);
-    } else if (get->session.line->verbose) {
-        progress_summary(name, progress);
+    } else {
+        is_in_pieces(get, file);
+        if (get->session.line->verbose) {
+            progress_summary(name, progress);
+        }
     }
     step(get);
 }
@@ -570,21 +582,12 @@ static bool about(void *ctx, struct record_offer *out)
     struct haul_progress progress;
 
     if (get->stage == GET_TO_STDOUT) {
-        get->shown = 1;
+        is_in_pieces(get, &get->files[0]);
     } else if (get->stage == GET_FETCHING) {
         haul_progress(get->engine.haul, &progress);
-        get->shown =
-            progress.file != NULL ? (uint32_t)(progress.file - get->files) + 1 : get->shown;
-    } else if (get->stage != GET_LINGERING) {
-        get->shown = 0; /* the tables are another portion's */
+        is_in_pieces(get, progress.file);
     }
-    if (get->shown == 0) {
-        return false;
-    }
-    const struct wanted *file = &get->files[get->shown - 1];
-    const struct local_name *name = &get->names[get->shown - 1];
-    wanted_offer(file, name->path, &name->owner, out);
-    return true;
+    return linger_offer(&get->linger, out);
 }
 
 static void on_tick(void *ctx)

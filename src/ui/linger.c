@@ -39,10 +39,29 @@ static int64_t set_ms(const struct session *session)
     return text_is(set, "forever") ? -1 : text_to_ms(set, &ms) == 0 ? ms : 0;
 }
 
-static bool has_something(const struct engine *engine)
+static bool has_something(const struct linger *linger)
 {
+    const struct engine *engine = linger->engine;
+
     return !engine->session->interrupted && engine->guest != NULL && engine->haul != NULL &&
-           held_percent(haul_held(engine->haul)) == 100;
+           held_percent(haul_held(engine->haul)) == 100 && linger->any &&
+           held_is_of(haul_held(engine->haul), linger->file.content.bytes);
+}
+
+void linger_note(struct linger *linger, const struct wanted *file, struct str path,
+                 const struct record_id *owner)
+{
+    linger->any = text_copy(path, linger->path, sizeof linger->path) == 0;
+    linger->file = *file;
+    linger->owner = *owner;
+}
+
+bool linger_offer(const struct linger *linger, struct record_offer *out)
+{
+    if (linger->any) {
+        wanted_offer(&linger->file, text_from(linger->path), &linger->owner, out);
+    }
+    return linger->any;
 }
 
 void linger_begin(struct linger *linger, struct engine *engine, int status)
@@ -50,15 +69,16 @@ void linger_begin(struct linger *linger, struct engine *engine, int status)
     struct session *session = engine->session;
     int64_t ms = set_ms(session);
 
-    *linger = (struct linger){.engine = engine, .status = status};
-    if (ms == 0 || !has_something(engine)) {
+    linger->engine = engine;
+    linger->status = status;
+    if (ms == 0 || !has_something(linger)) {
         linger_stop(linger);
         return;
     }
     linger->timer = (struct loop_timer){.on_time = on_time, .ctx = linger};
     fflush(stdout);
     if (!session->line->quiet) {
-        session_say("it is served on to others; Ctrl-C ends that");
+        session_say("%s is served on to others; Ctrl-C ends that", linger->path);
     }
     if (ms > 0 &&
         loop_set_timer(session->loop, &linger->timer, loop_now_ms(session->loop) + ms) != 0) {

@@ -180,6 +180,29 @@ def test_a_guest_lingers_for_its_time(fleet):
     assert not guests(index, data)
 
 
+def lingering(fleet, names):
+    """A get of these that was done at once, and goes on as a guest with the first."""
+    data = os.urandom(MIB)
+    index = fleet.index(name="desk")
+    seed = fleet.peer(index, {names[0]: data, "small.bin": bytes(1000)}, name="seed")
+    index.wait_file(names[0], sha256(data))
+    index.wait_file("small.bin", sha256(bytes(1000)))
+    args = [*names[1:], "--linger", "forever"]
+    folder, process = getter(fleet, index, 0, *args, what=names[0])
+    (guest,) = wait_until(lambda: guests(index, data), what="the guest has joined")
+    wait_until(lambda: guests(index, data)[0]["have"] == 100, what="the guest has all")
+    assert all((folder / name).exists() for name in names)
+    return index, seed, guest["addresses"][0], process, data
+
+
+def test_a_guest_that_was_fast_lingers_too(fleet):
+    """However soon the file was there, and whatever came after it."""
+    _, _, _, process, _ = lingering(fleet, ["image.bin", "small.bin"])
+    process.send_signal(signal.SIGINT)
+    _, err = ended(process)
+    assert "image.bin is served on to others" in err
+
+
 def test_a_peer_serves_what_it_fetches(fleet):
     index, seed, data = seed_of(fleet, 6 * MIB)
     peers = [fleet.peer(index, {}, name=f"guest-{i}") for i in range(3)]
