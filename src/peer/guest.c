@@ -170,6 +170,14 @@ static int server_make(struct guest *guest, struct arena *arena, int listener)
     return result < 0 ? result : server_add_routes(guest->server, routes, guest);
 }
 
+static bool is_named(void *ctx, struct str path)
+{
+    struct guest *guest = ctx;
+    struct record_offer offer;
+    return guest->config.about(guest->config.ctx, &offer) && text_equal(offer.path, path) &&
+           held_is_of(guest->partial.held, offer.content.bytes);
+}
+
 static int upload_make(struct guest *guest, struct arena *arena)
 {
     char node[2 * P2P_ID_SIZE + 1];
@@ -179,6 +187,8 @@ static int upload_make(struct guest *guest, struct arena *arena)
                                    .worker_count = guest->config.worker_count,
                                    .connections = GUEST_UPLOADS,
                                    .buffers = GUEST_UPLOAD_BUFFERS,
+                                   .is_named = is_named,
+                                   .named_ctx = guest,
                                    .settings = guest->config.settings};
     return upload_init(&guest->upload, arena, &config, node_text(guest, node));
 }

@@ -80,7 +80,7 @@ static void ticket_for_file(struct upload *upload, struct handout_ticket *ticket
 }
 
 /* The ticket's descriptors are its own, so that the download can end before it. */
-static void ticket_for_held(struct upload *upload, struct handout_ticket *ticket)
+static void ticket_for_held(struct upload *upload, struct handout_ticket *ticket, struct str path)
 {
     struct held *held = upload->held;
     uint64_t logged = held_logged(held);
@@ -92,6 +92,7 @@ static void ticket_for_held(struct upload *upload, struct handout_ticket *ticket
     ticket->size = held->size;
     ticket->states = held->pieces - 1;
     ticket->ready = ticket->has_chain = true;
+    ticket->path_len = text_copy(path, ticket->path, sizeof ticket->path) == 0 ? path.len : 0;
     memcpy(ticket->chain_id, held->chain_id, sizeof ticket->chain_id);
     ticket->chain_at = held->chain_at;
     ticket->told = logged > HELD_AGAIN ? logged - HELD_AGAIN : 0;
@@ -119,7 +120,7 @@ static void hand_over(struct upload *upload, struct exchange *exchange, uint32_t
     if (file != 0)
         ticket_for_file(upload, ticket, file);
     else
-        ticket_for_held(upload, ticket);
+        ticket_for_held(upload, ticket, exchange->tail);
     bool is_open = !ticket->held || (ticket->file >= 0 && ticket->cache_file >= 0);
     if (is_open && exchange_move(exchange, ticket->handout->server, ticket) == 0)
         return;
@@ -173,11 +174,21 @@ static bool is_own_only(const struct exchange *exchange)
     return len == 1 && value[0] == '1';
 }
 
+/* By the name that the index sends people here with. */
+static void download_held(struct upload *upload, struct exchange *exchange)
+{
+    if (upload->held && upload->held->file >= 0 &&
+        upload->config.is_named(upload->config.named_ctx, exchange->tail))
+        hand_over(upload, exchange, 0);
+    else
+        exchange_error(exchange, 404, "this node shares no folder", "ask an index who has it");
+}
+
 static void download_begin(struct exchange *exchange, void *role)
 {
     struct upload *upload = role;
     if (!upload->config.share) {
-        exchange_error(exchange, 404, "this node shares no folder", "ask an index who has it");
+        download_held(upload, exchange);
         return;
     }
     struct tree *tree = share_tree(upload->config.share);

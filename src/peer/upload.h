@@ -27,6 +27,9 @@ struct upload_config {
     const struct config *settings;
     void (*elsewhere)(struct exchange *exchange, void *ctx); /* may be NULL: see peer.h */
     void *elsewhere_ctx;
+    /* Without a share: is what is downloaded here offered under this name? */
+    bool (*is_named)(void *ctx, struct str path);
+    void *named_ctx;
 };
 
 /* Bytes of arena that it takes for each worker, beside a server. */

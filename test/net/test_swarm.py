@@ -203,6 +203,20 @@ def test_a_guest_that_was_fast_lingers_too(fleet):
     assert "image.bin is served on to others" in err
 
 
+def test_who_is_sent_to_a_guest_gets_the_bytes(fleet):
+    """A plain client, by the name under which the index knows the file there."""
+    index, seed, guest, process, data = lingering(fleet, ["im age.bin"])
+    seed.stop()
+    sent = ask(index.address, "GET", "/download/im%20age.bin")
+    assert sent.status == 307 and guest in sent.header("location"), sent
+    reply = ask(guest, "GET", sent.header("location").split(guest)[1])
+    assert reply.status == 200 and reply.body == data
+    assert 'filename="im age.bin"' in reply.header("content-disposition")
+    assert ask(guest, "GET", "/download/small.bin?own=1").status == 404
+    process.send_signal(signal.SIGINT)
+    ended(process)
+
+
 def test_a_peer_serves_what_it_fetches(fleet):
     index, seed, data = seed_of(fleet, 6 * MIB)
     peers = [fleet.peer(index, {}, name=f"guest-{i}") for i in range(3)]
