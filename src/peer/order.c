@@ -32,7 +32,7 @@ enum {
 struct order_file {
     struct record_id origin;
     struct str here; /* the file of the share that has the content already; empty: none */
-    int64_t elapsed_ms, bound_ms;
+    int64_t elapsed_ms, bound_ms, resumed;
     uint64_t wasted;
     uint32_t retries, giver, givers; /* giver: the first of them */
     char reason[ORDER_REASON];
@@ -133,6 +133,7 @@ static void put_file(const struct order *order, uint32_t number, struct buf *buf
         json_put_field_bool(buf, "here", more->here.len > 0);
         json_put_field_i64(buf, "elapsed_ms", more->elapsed_ms);
         json_put_field_i64(buf, "bound_ms", more->bound_ms);
+        json_put_field_i64(buf, "resumed", more->resumed);
         json_put_field_i64(buf, "retries", more->retries);
         json_put_field_i64(buf, "wasted", (int64_t)more->wasted);
         put_givers(order, more, buf);
@@ -339,6 +340,7 @@ static void on_file(void *ctx, struct wanted *file, const struct transfer_progre
     if (transfer) {
         more->elapsed_ms = transfer->elapsed_ms;
         more->bound_ms = transfer->bound_ms;
+        more->resumed = transfer->resumed;
         more->retries = transfer->retries;
         more->wasted = transfer->wasted;
         order->totals.wasted += transfer->wasted;

@@ -60,6 +60,7 @@ struct resume {
     bool busy[2 * P2P_WORKERS_MAX];
     int count;
     uint32_t next; /* piece */
+    int64_t right; /* bytes that may stay */
     bool done;
 };
 

@@ -24,6 +24,7 @@ int resume_init(struct download *download, struct arena *arena)
 void resume_reset(struct download *download)
 {
     download->resume.next = 0;
+    download->resume.right = 0;
     download->resume.done = download->part.found == 0;
 }
 
@@ -50,6 +51,7 @@ static void on_checked(void *ctx, struct part_check *check)
         if (news.taken) {
             plan_done(&download->plan, check->number);
             download->held_bytes += check->length;
+            resume->right += check->length;
         }
         fetch_news(download, &news);
     }

@@ -553,6 +553,7 @@ void transfer_progress(struct transfer *transfer, struct transfer_progress *out)
         .size = download->want.size,
         .done = over && transfer->result == 0 ? download->want.size : download->held_bytes,
         .found = download->part.found,
+        .resumed = download->resume.right,
         .wasted = download->wasted,
         .retries = download->retries,
         .rate = bucket_meter_rate(&download->meter, plat_now_us()),

@@ -82,7 +82,8 @@ struct transfer_source {
 struct transfer_progress {
     enum transfer_phase phase;
     int64_t size, done;           /* bytes consistent and written */
-    int64_t found;                /* bytes that an earlier download left; they may be anything */
+    int64_t found;                /* bytes that an earlier download left; they may be anything; */
+    int64_t resumed;              /* those of them that were right */
     uint64_t wasted;              /* bytes received for nothing */
     uint32_t retries;             /* pieces asked for again */
     double rate;                  /* bytes/s over the last seconds */

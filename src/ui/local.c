@@ -137,6 +137,7 @@ static void read_file(struct local *local, const struct json_value *value)
     struct json_reader *json = &local->session->json;
     struct transfer_progress transfer = {.elapsed_ms = number(local, value, "elapsed_ms"),
                                          .bound_ms = number(local, value, "bound_ms"),
+                                         .resumed = number(local, value, "resumed"),
                                          .retries = (uint32_t)number(local, value, "retries"),
                                          .wasted = (uint64_t)number(local, value, "wasted"),
                                          .size = number(local, value, "size")};

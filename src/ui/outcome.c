@@ -103,7 +103,8 @@ static void print_json(const struct outcome_file *here)
     if (here->progress != NULL) {
         json_put_field_i64(&buf, "elapsed_ms", here->progress->elapsed_ms);
         json_put_field_i64(&buf, "rate",
-                           progress_rate(here->file->size, here->progress->elapsed_ms));
+                           progress_rate(here->file->size - here->progress->resumed,
+                                         here->progress->elapsed_ms));
         json_put_field_i64(&buf, "bound_ms", here->progress->bound_ms);
         json_put_key(&buf, "ratio");
         progress_put_ratio(&buf, here->progress);
@@ -152,6 +153,7 @@ static void count(struct outcome *outcome, const struct outcome_file *here)
     outcome->files++;
     outcome->there += here->file->was_there;
     outcome->bytes += here->file->was_there ? 0 : (uint64_t)here->file->size;
+    outcome->bytes -= progress != NULL && !here->file->was_there ? (uint64_t)progress->resumed : 0;
     outcome->wasted += progress != NULL ? progress->wasted : 0;
     outcome->retries += progress != NULL ? progress->retries : 0;
     for (int i = 0; progress != NULL && i < progress->sources; i++) {

@@ -210,7 +210,12 @@ void progress_summary(const char *name, const struct transfer_progress *progress
     buf_put_shown(&buf, text_from(name));
     buf_put_text(&buf, ": ");
     buf_put_size(&buf, (uint64_t)progress->size);
-    progress_put_time(&buf, progress->size, progress->elapsed_ms);
+    if (progress->resumed > 0) {
+        buf_put_text(&buf, ", ");
+        buf_put_size(&buf, (uint64_t)progress->resumed);
+        buf_put_text(&buf, " of them here before,");
+    }
+    progress_put_time(&buf, progress->size - progress->resumed, progress->elapsed_ms);
     if (progress->bound_ms > 0) {
         buf_put_text(&buf, "; ");
         progress_put_ratio(&buf, progress);

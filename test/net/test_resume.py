@@ -100,6 +100,7 @@ def test_goes_on_where_it_was(fleet, index):
     last = json.loads(result.out)
     assert last["sources"][0]["name"] == "second"
     assert last["sources"][0]["bytes"] < 9 * MIB, "some of it was there"
+    assert last["rate"] == last["sources"][0]["bytes"] * 1000 // last["elapsed_ms"]
     assert (here / "new.bin").read_bytes() == data and left_in(here) == ["new.bin"]
 
 
