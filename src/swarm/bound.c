@@ -17,8 +17,12 @@ void bound_meter_init(struct bound_meter *meter, int64_t now_ms)
 
 uint64_t bound_meter_best(const struct bound_meter *meter)
 {
-    return meter->best > 0 ? meter->best
-                           : per_second(meter->bytes, meter->last_ms - meter->since_ms);
+    uint64_t last = meter->pieces < WHILE_PIECES ? 0 : per_second(meter->bytes, WHILE_MS);
+
+    if (meter->best == 0) {
+        return per_second(meter->bytes, meter->last_ms - meter->since_ms);
+    }
+    return last > meter->best ? last : meter->best;
 }
 
 void bound_meter_add(struct bound_meter *meter, uint64_t bytes, int64_t now_ms)

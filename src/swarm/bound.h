@@ -17,7 +17,8 @@ struct bound_meter {
 };
 void bound_meter_init(struct bound_meter *meter, int64_t now_ms);
 void bound_meter_add(struct bound_meter *meter, uint64_t bytes, int64_t now_ms);
-/* Bytes/s; of all that came while it is less than a while. */
+/* Bytes/s; of all that came while it is less than a while. What some pieces brought in the
+ * end came within a second. */
 uint64_t bound_meter_best(const struct bound_meter *meter);
 
 struct bound_source {

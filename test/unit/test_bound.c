@@ -79,6 +79,8 @@ static void test_meter(void **state)
         {"steady", {{50, 100}}, 10000},
         {"steady and slow: four pieces are a while", {{8, 2000}}, 500},
         {"a while that is not over counts for nothing", {{10, 100}, {9, 1}}, 10000},
+        {"what comes at once in the end came within a second", {{4, 400}, {100, 1}}, 100000},
+        {"but for less than some pieces", {{4, 400}, {3, 1}}, 2500},
         {"the best of three", {{10, 100}, {100, 10}, {4, 500}}, 100000},
         {"an idle time is in one while only", {{10, 100}, {1, 60000}, {30, 50}}, 20000},
     };
