@@ -12,12 +12,17 @@ enum { CHAINS_HEAD_MS = 10000 };
 
 int chains_open(struct chains *chains, int folder, int64_t size)
 {
+    struct digest none;
+
     memset(chains, 0, sizeof *chains);
     chains->size = size;
     chains->states = digest_piece_count(size) - 1;
     chains->file = -1;
     if (chains->states > 0) {
         chains->file = plat_open_unnamed(folder);
+    } else {
+        digest_chain_id_begin(&none, size);
+        digest_chain_id_end(&none, chains->id[0]);
     }
     return chains->file < 0 && chains->states > 0 ? chains->file : 0;
 }

@@ -166,6 +166,7 @@ static int start_transfer(struct haul *haul, struct wanted *file)
                                    .name = haul->name,
                                    .replace = haul->want.replace,
                                    .constant = haul->want.constant,
+                                   .lasting = haul->want.lasting,
                                    .done = on_transfer_done,
                                    .ctx = haul};
     if (want->folder < 0) {
@@ -265,6 +266,12 @@ static bool has_room(const struct haul *haul)
            (uint64_t)needed + haul->config.min_free <= (uint64_t)free_bytes;
 }
 
+/* What is served on has to come by a transfer. */
+static bool is_lasting(const struct haul *haul)
+{
+    return haul->want.lasting && haul->want.count == 1 && haul->want.files[0].size > 0;
+}
+
 static void begin_batch(struct haul *haul)
 {
     struct batch_want want = {.root = haul->want.root,
@@ -278,7 +285,7 @@ static void begin_batch(struct haul *haul)
                               .ctx = haul};
 
     haul->stage = HAUL_IN_BATCH;
-    if (has_room(haul)) {
+    if (has_room(haul) && !is_lasting(haul)) {
         batch_start(haul->batch, &want);
     } else {
         transfer_next(haul); /* which says how much is missing for each */

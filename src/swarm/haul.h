@@ -13,7 +13,8 @@ struct haul;
 /* One run. All of it stays the caller's, and in place, until done. */
 struct haul_want {
     int root;               /* the target folder */
-    bool replace, constant; /* as in transfer_want */
+    bool replace, constant; /* as in transfer_want; */
+    bool lasting;           /* likewise, where there is one file */
     struct wanted *files;   /* those that are open are fetched; all of them are hashed */
     uint32_t count;
     struct wanted_source *sources;

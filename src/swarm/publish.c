@@ -25,12 +25,18 @@ static int open_part(const struct download *download)
                                   : plat_open_beneath(part->folder, part->name, PLAT_READ);
 }
 
+/* Of one piece there are none, and nothing is read there. */
+static int open_states(const struct download *download)
+{
+    return download->pieces > 1 ? plat_dup(download->chains.file) : open_part(download);
+}
+
 static void open_held(struct download *download)
 {
     struct held_source source = {.content = &download->want.content,
                                  .size = download->want.size,
                                  .file = open_part(download),
-                                 .chain_file = plat_dup(download->chains.file),
+                                 .chain_file = open_states(download),
                                  .bits = download->held_bits};
 
     if (source.file >= 0 && source.chain_file >= 0) {
@@ -106,8 +112,10 @@ static void compare(struct download *download)
 
 void publish_pump(struct download *download)
 {
+    bool lasts = download->pieces > 1 || download->want.lasting;
+
     /* A stream's places are used over and over; of one piece nobody can have a part. */
-    if (download->want.window > 0 || download->pieces < 2 || download->proof.base < 0) {
+    if (download->want.window > 0 || !lasts || download->proof.base < 0) {
         return;
     }
     if (!is_open(download)) {

@@ -42,6 +42,7 @@ struct transfer_want {
     bool replace;     /* an existing file of that name may go */
     bool constant;    /* nothing but this content will do: a part of it is kept even when those who
                          had it have changed it */
+    bool lasting;     /* it will be served on: also when it is but one piece */
     /* Instead of a name: the bytes go into this open file of the caller's, which is empty; folder
      * is then only where chains lie meanwhile. */
     bool unnamed;
@@ -82,8 +83,7 @@ struct transfer_source {
 struct transfer_progress {
     enum transfer_phase phase;
     int64_t size, done;           /* bytes consistent and written */
-    int64_t found;                /* bytes that an earlier download left; they may be anything; */
-    int64_t resumed;              /* those of them that were right */
+    int64_t found, resumed;       /* bytes that an earlier download left; those that were right */
     uint64_t wasted;              /* bytes received for nothing */
     uint32_t retries;             /* pieces asked for again */
     double rate;                  /* bytes/s over the last seconds */

@@ -396,6 +396,7 @@ static void fetch(struct get *get)
     struct haul_want want = {.root = get->aim.root,
                              .replace = get->session.line->force,
                              .constant = get->pick.kind == PICK_CONTENT,
+                             .lasting = linger_ms(&get->session) != 0,
                              .files = get->files,
                              .count = get->count,
                              .sources = get->pick.sources,

@@ -3,6 +3,7 @@
 #include "ui/linger.h"
 
 #include "base/text.h"
+#include "ui/local.h"
 
 #include <stdio.h>
 
@@ -30,8 +31,7 @@ static void on_time(void *ctx)
     linger_stop(ctx);
 }
 
-/* ms that what is here is to be served on; -1: for ever. */
-static int64_t set_ms(const struct session *session)
+int64_t linger_ms(const struct session *session)
 {
     struct str set = config_text(&session->line->settings, "transfer.linger");
     int64_t ms = 0;
@@ -64,14 +64,23 @@ bool linger_offer(const struct linger *linger, struct record_offer *out)
     return linger->any;
 }
 
+/* Which fetched and serves on. */
+static bool has_node(const struct session *session)
+{
+    return session->line->output == NULL && local_is_there(session);
+}
+
 void linger_begin(struct linger *linger, struct engine *engine, int status)
 {
     struct session *session = engine->session;
-    int64_t ms = set_ms(session);
+    int64_t ms = linger_ms(session);
 
     linger->engine = engine;
     linger->status = status;
     if (ms == 0 || !has_something(linger)) {
+        if (ms < 0 && status == 0 && !session->line->quiet && !has_node(session)) {
+            session_say("nothing is served on; p2p peer shares what is there");
+        }
         linger_stop(linger);
         return;
     }

@@ -16,6 +16,8 @@ struct linger {
     char path[P2P_PATH_MAX + 1];
 };
 
+/* ms that what is here is to be served on; -1: for ever. */
+int64_t linger_ms(const struct session *session);
 /* This file is being fetched in pieces, or has come so: the last one of them is what others may
  * have. path: as others are told of it, a copy of owner's. */
 void linger_note(struct linger *linger, const struct wanted *file, struct str path,

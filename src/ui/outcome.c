@@ -102,9 +102,9 @@ static void print_json(const struct outcome_file *here)
     json_put_field_bool(&buf, "was_there", here->file->was_there);
     if (here->progress != NULL) {
         json_put_field_i64(&buf, "elapsed_ms", here->progress->elapsed_ms);
-        json_put_field_i64(&buf, "rate",
-                           progress_rate(here->file->size - here->progress->resumed,
-                                         here->progress->elapsed_ms));
+        json_put_field_i64(
+            &buf, "rate",
+            progress_rate(here->file->size - here->progress->resumed, here->progress->elapsed_ms));
         json_put_field_i64(&buf, "bound_ms", here->progress->bound_ms);
         json_put_key(&buf, "ratio");
         progress_put_ratio(&buf, here->progress);

@@ -181,17 +181,19 @@ def test_a_guest_lingers_for_its_time(fleet):
 
 
 def lingering(fleet, names):
-    """A get of these that was done at once, and goes on as a guest with the first."""
+    """A get of these that was done at once, and goes on as a guest with the first; small.bin was
+    there."""
     data = os.urandom(MIB)
     index = fleet.index(name="desk")
     seed = fleet.peer(index, {names[0]: data, "small.bin": bytes(1000)}, name="seed")
     index.wait_file(names[0], sha256(data))
     index.wait_file("small.bin", sha256(bytes(1000)))
+    (fleet.folder("getter-0") / "small.bin").write_bytes(bytes(1000))
     args = [*names[1:], "--linger", "forever"]
     folder, process = getter(fleet, index, 0, *args, what=names[0])
     (guest,) = wait_until(lambda: guests(index, data), what="the guest has joined")
     wait_until(lambda: guests(index, data)[0]["have"] == 100, what="the guest has all")
-    assert all((folder / name).exists() for name in names)
+    assert (folder / names[0]).read_bytes() == data
     return index, seed, guest["addresses"][0], process, data
 
 
@@ -201,6 +203,27 @@ def test_a_guest_that_was_fast_lingers_too(fleet):
     process.send_signal(signal.SIGINT)
     _, err = ended(process)
     assert "image.bin is served on to others" in err
+
+
+def test_a_guest_lingers_with_a_small_file(fleet):
+    """Of one piece, and so found by nobody before. What was there already is not served on, and
+    that is said."""
+    data = os.urandom(1000)
+    index = fleet.index(name="desk")
+    seed = fleet.peer(index, {"image.bin": data}, name="seed")
+    index.wait_file("image.bin", sha256(data))
+    _, process = getter(fleet, index, 0, "--linger", "forever")
+    wait_until(lambda: [guest["have"] for guest in guests(index, data)] == [100], what="it joined")
+    seed.stop()
+    assert ask(index.address, "GET", "/download/image.bin").status == 307
+    other = fleet.folder("other")
+    for args in (["image.bin"], [sha256(data), "-o", "again.bin"]):
+        fleet.ok("get", *args, index=index, cwd=other)
+    assert (other / "image.bin").read_bytes() == (other / "again.bin").read_bytes() == data
+    result = fleet.run("get", "image.bin", "--linger", "forever", index=index, cwd=other)
+    assert result.code == 0 and "nothing is served on" in result.err
+    process.send_signal(signal.SIGINT)
+    ended(process)
 
 
 def test_who_is_sent_to_a_guest_gets_the_bytes(fleet):

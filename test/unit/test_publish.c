@@ -252,6 +252,19 @@ static void test_settled_and_stopped(void **state)
     publish_stop(&download);
 }
 
+/* Of one piece nobody can have a part; but what lasts is served when it is here. */
+static void test_one_piece(void **state)
+{
+    (void)state;
+    for (int lasting = 0; lasting < 2; lasting++) {
+        begin(1);
+        download.want.lasting = lasting != 0;
+        come(0, PROOF_LOCAL);
+        publish_pump(&download);
+        assert_int_equal(held_percent(&download.held), lasting ? 100 : 0);
+    }
+}
+
 /* Without a descriptor left nothing is published, and the next time it is. */
 static void test_no_descriptors(void **state)
 {
@@ -279,7 +292,7 @@ int main(void)
         test(test_when_it_opens),  test(test_not_while_it_is_written_to),
         test(test_taken_back),     test(test_another_chain),
         test(test_many_pieces),    test(test_settled_and_stopped),
-        test(test_no_descriptors),
+        test(test_no_descriptors), test(test_one_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
