@@ -476,6 +476,7 @@ static void on_live_done(void *ctx, struct wanted *file, const struct transfer_p
     char name[P2P_PATH_MAX + 1];
 
     text_copy(path, name, sizeof name);
+    is_in_pieces(get, file); /* whose bytes are served on if all of them came */
     if (file->result == -P2P_EAGAIN) {
         end(get);
         return;
@@ -484,11 +485,8 @@ static void on_live_done(void *ctx, struct wanted *file, const struct transfer_p
         outcome_note(&get->outcome, P2P_EXIT_FAILED); /* the reader has had enough */
     } else if (file->result != 0) {
         say_failed(get, file, name);
-    } else {
-        is_in_pieces(get, file);
-        if (get->session.line->verbose) {
-            progress_summary(name, progress);
-        }
+    } else if (get->session.line->verbose) {
+        progress_summary(name, progress);
     }
     step(get);
 }
