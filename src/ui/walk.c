@@ -161,7 +161,7 @@ static void on_done(void *ctx, int result)
     struct walk_lookup *lookup = ctx;
     struct walk *walk = lookup->walk;
     struct walk_line *line = &walk->line[lookup->line];
-    enum walk_state was = line->state == WALK_ASKED ? WALK_TO_ASK : line->state;
+    uint8_t was = line->state == WALK_ASKED ? WALK_TO_ASK : line->state;
 
     lookup->busy = false;
     walk->under_way--;
