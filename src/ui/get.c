@@ -294,7 +294,7 @@ static void on_picked(void *ctx, int status, bool more)
 /* --- how they end -------------------------------------------------------------------------- */
 
 /* Others may have what is here of it, also when the tables are another portion's. */
-static void is_in_pieces(struct get *get, const struct wanted *file)
+static void note_in_pieces(struct get *get, const struct wanted *file)
 {
     if (file != NULL) {
         const struct local_name *name = &get->names[file - get->files];
@@ -311,7 +311,7 @@ static void say_here(struct get *get, const struct wanted *file,
                                 .progress = transfer,
                                 .giver = file->giver >= 0 ? &get->pick.sources[file->giver] : NULL};
 
-    is_in_pieces(get, transfer != NULL ? file : NULL);
+    note_in_pieces(get, transfer != NULL ? file : NULL);
     outcome_here(&get->outcome, &here);
     if (transfer != NULL && tells_more(get) && (get->count == 1 || get->session.line->verbose)) {
         progress_summary(here.shown, transfer);
@@ -476,7 +476,7 @@ static void on_live_done(void *ctx, struct wanted *file, const struct transfer_p
     char name[P2P_PATH_MAX + 1];
 
     text_copy(path, name, sizeof name);
-    is_in_pieces(get, file); /* whose bytes are served on if all of them came */
+    note_in_pieces(get, file); /* whose bytes are served on if all of them came */
     if (file->result == -P2P_EAGAIN) {
         end(get);
         return;
@@ -581,10 +581,10 @@ static bool about(void *ctx, struct record_offer *out)
     struct haul_progress progress;
 
     if (get->stage == GET_TO_STDOUT) {
-        is_in_pieces(get, &get->files[0]);
+        note_in_pieces(get, &get->files[0]);
     } else if (get->stage == GET_FETCHING) {
         haul_progress(get->engine.haul, &progress);
-        is_in_pieces(get, progress.file);
+        note_in_pieces(get, progress.file);
     }
     return linger_offer(&get->linger, out);
 }

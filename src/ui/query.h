@@ -6,7 +6,7 @@
 
 #include "ui/session.h"
 
-enum { QUERY_GLOB_MAX = 192 };
+enum { QUERY_GLOB_MAX = 192 }; /* bytes; what is left of P2P_PATTERN_MAX two filters need */
 
 struct query {
     struct session *session;
